@@ -1,0 +1,42 @@
+//! What names in SQL text mean on a cluster's servers, as read from the primary's own tables.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// How a system variable's value is written in `SET`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VariableKind {
+    /// Unquoted.
+    Number,
+    /// Quoted: text, enumerations, sets, booleans.
+    Text,
+}
+
+/// What the data dictionary says of a stored function (`information_schema.ROUTINES.SQL_DATA_ACCESS`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoutineAccess {
+    /// `NO SQL` or `READS SQL DATA`.
+    DeclaredReadOnly,
+    /// `CONTAINS SQL` (the default, which promises nothing) or `MODIFIES SQL DATA`.
+    MayWrite,
+}
+
+/// Names of one cluster. Lower-case keys.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// False before the primary was read: everything is then treated as unknown.
+    pub loaded: bool,
+    /// `schema.name` of every stored function.
+    pub functions: HashMap<String, RoutineAccess>,
+    /// `schema.name` of views that cannot be read on a replica, since their text may write or is not understood.
+    pub primary_only_views: HashSet<String>,
+    /// Type of every system variable.
+    pub variables: HashMap<String, VariableKind>,
+    /// Collation id to (collation name, character set name).
+    pub collations: HashMap<u16, (Arc<str>, Arc<str>)>,
+    /// Default collation name of each character set.
+    pub default_collations: HashMap<Arc<str>, Arc<str>>,
+    /// Global values at the time of reading, of the variables that the gateway itself honours
+    /// (`wait_timeout`, `max_allowed_packet`, `sql_mode`, `autocommit`, `session_track_*`, …).
+    pub globals: HashMap<String, String>,
+}

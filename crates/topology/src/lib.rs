@@ -1,0 +1,18 @@
+//! The vocabulary that the services share: values only, no I/O, no clock, no async.
+//!
+//! `cluster` publishes an immutable [`ClusterView`]; `gateway` reads the newest one on its hot path; `admin`
+//! shows it. Nothing here decides anything.
+
+pub mod account;
+pub mod address;
+pub mod catalogue;
+pub mod gtid;
+pub mod server;
+pub mod view;
+
+pub use account::{Account, Accounts, AuthMethod, LoginRefusal};
+pub use address::Address;
+pub use catalogue::{Catalogue, RoutineAccess, VariableKind};
+pub use gtid::{GtidPosition, MariaGtid};
+pub use server::{Health, Role, ServerId, ServerView};
+pub use view::{ClusterView, ViewCell};
