@@ -1,0 +1,48 @@
+//! The `hadal.toml` of a playground: what a person would write for these servers, and nothing more.
+
+use super::accounts::{ADMIN_USER, APP_USER};
+use super::home::Home;
+use super::ports::Ports;
+use super::record::Secrets;
+
+/// The text of `hadal.toml`.
+pub(super) fn settings(home: &Home, ports: &Ports, secrets: &Secrets) -> String {
+    let servers: Vec<String> = ports.servers.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    format!(
+        "# Written by `hadal playground` at every start; copy it to change it.\n\
+         [node]\nname = \"playground\"\ndata_dir = {data_dir}\n\n\
+         [clusters.main]\nservers = [{servers}]\nadmin_user = \"{ADMIN_USER}\"\nadmin_password = {admin_password}\n\n\
+         [gateway]\nlisten = [\"127.0.0.1:{gateway}\"]\n\n\
+         [users.{APP_USER}]\ncluster = \"main\"\n\n\
+         [admin]\nlisten = \"127.0.0.1:{admin}\"\n",
+        data_dir = quoted(&home.path().join("hadal").to_string_lossy()),
+        servers = servers.join(", "),
+        admin_password = quoted(&secrets.admin_password),
+        gateway = ports.gateway,
+        admin = ports.admin,
+    )
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            control if control.is_control() => out += &format!("\\u{:04X}", u32::from(control)),
+            plain => out.push(plain),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoting_survives_what_a_path_can_hold() {
+        assert_eq!(quoted("a\"b\\c\td"), r#""a\"b\\c\u0009d""#);
+    }
+}
