@@ -20,7 +20,8 @@ pub(super) fn bootstrap_sql(secrets: &Secrets) -> String {
     // Grants are not in force while bootstrapping, and account statements need them: the first line loads them.
     [
         "FLUSH PRIVILEGES;".to_owned(),
-        "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');".to_owned(),
+        "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');"
+            .to_owned(),
         "FLUSH PRIVILEGES;".to_owned(),
         format!("CREATE USER '{ADMIN_USER}'@'%' IDENTIFIED BY {admin};"),
         format!("GRANT ALL PRIVILEGES ON *.* TO '{ADMIN_USER}'@'%' WITH GRANT OPTION;"),

@@ -1,7 +1,7 @@
 //! `--detach` and `--stop`: a playground that outlives the command that started it.
 
 use std::fs::File;
-use std::os::unix::ffi::OsStrExt as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
@@ -30,7 +30,7 @@ pub(super) fn start(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
     let log = log_path(&folder);
     let mut child = spawn(args, gateway_port, &log)?;
     wait_until_ready(&mut child, &folder, &log)?;
-    relay_report(&log)?;
+    relay_report(&log, args.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,6 +48,10 @@ pub(super) fn stop(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
             bail!("process {} did not stop in {} s", record.process_id, PATIENCE.as_secs());
         }
         sleep(POLL);
+    }
+    if args.dir.is_none() {
+        // Everything temporary goes; a log that a foreground playground never wrote is not missed.
+        let _ = std::fs::remove_file(log_path(&folder));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -122,19 +126,14 @@ fn wait_until_ready(child: &mut Child, folder: &Path, log: &Path) -> anyhow::Res
     }
 }
 
-/// Shows what the background process has said so far.
-fn relay_report(log: &Path) -> anyhow::Result<()> {
-    use std::io::Write as _;
+/// Shows what the background process has said so far; of JSON, only the one line that is meant for programs.
+fn relay_report(log: &Path, as_json: bool) -> anyhow::Result<()> {
     let text = std::fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
-    let hint = "Ctrl-C stops everything.".as_bytes();
-    let mut out = std::io::stdout().lock();
-    let shown = match find(&text, hint) {
-        Some(at) => [text.get(..at).unwrap_or_default(), b"`hadal playground --stop` stops everything.\n"].concat(),
-        None => text,
+    let text = String::from_utf8_lossy(&text);
+    let shown = if as_json {
+        text.lines().filter(|line| line.starts_with('{')).collect::<Vec<_>>().join("\n")
+    } else {
+        text.trim_end().replace("Ctrl-C stops everything.", "`hadal playground --stop` stops everything.")
     };
-    out.write_all(&shown).with_context(|| format!("cannot show {}", log.as_os_str().as_bytes().escape_ascii()))
-}
-
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
+    writeln!(std::io::stdout(), "{shown}").context("cannot write to standard output")
 }

@@ -78,7 +78,10 @@ fn version_of(server: &Path) -> anyhow::Result<String> {
         .with_context(|| format!("cannot run {}", server.display()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !text.contains("MariaDB") {
-        bail!("{} is not a MariaDB server: the playground needs one (its --version says {text:?})", server.display());
+        bail!(
+            "{} is not a MariaDB server: the playground needs one (its --version says {text:?})",
+            server.display()
+        );
     }
     let version = text.split_once(" Ver ").map_or(text.trim(), |(_, rest)| rest.trim());
     Ok(version.split_whitespace().next().unwrap_or("MariaDB").to_owned())

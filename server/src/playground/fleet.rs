@@ -59,7 +59,8 @@ impl Plan<'_> {
                 fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
             }
             template::copy_to(self.home, *number)?;
-            fs::rename(data.join("whole"), self.mark(*number)).context("cannot mark a server's data as whole")?;
+            fs::rename(data.join("whole"), self.mark(*number))
+                .context("cannot mark a server's data as whole")?;
         }
         Ok(missing.len())
     }
@@ -87,7 +88,10 @@ impl Plan<'_> {
         let mut leaders = self.numbers().map(|(number, _)| number).filter(|number| !self.follows(*number));
         match leaders.next() {
             Some(number) => Ok(number),
-            None => bail!("every server in {} is a replica of another: none can be written", self.home.path().display()),
+            None => bail!(
+                "every server in {} is a replica of another: none can be written",
+                self.home.path().display()
+            ),
         }
     }
 

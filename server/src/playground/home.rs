@@ -26,7 +26,9 @@ impl Home {
     pub(super) fn path_for(dir: Option<&Path>, gateway_port: u16) -> PathBuf {
         match dir {
             Some(dir) => std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf()),
-            None => std::env::temp_dir().join(format!("hadal-playground-{}-{gateway_port}", effective_user_id())),
+            None => {
+                std::env::temp_dir().join(format!("hadal-playground-{}-{gateway_port}", effective_user_id()))
+            }
         }
     }
 
@@ -114,7 +116,9 @@ fn try_lock(folder: &Path) -> anyhow::Result<Option<File>> {
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
 
@@ -145,7 +149,8 @@ fn remove_all_but_lock(path: &Path) -> anyhow::Result<()> {
             continue;
         }
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let removed = if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        let removed =
+            if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
         removed.with_context(|| format!("cannot remove {}", entry.path().display()))?;
     }
     Ok(())
@@ -155,10 +160,14 @@ fn remove_all_but_lock(path: &Path) -> anyhow::Result<()> {
 fn refuse_foreign_content(path: &Path) -> anyhow::Result<()> {
     let ours = path.join("playground.json").exists();
     let mut entries = fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))?;
-    let foreign = entries
-        .any(|entry| entry.is_ok_and(|entry| !entry.file_name().to_string_lossy().starts_with("playground.")));
+    let foreign = entries.any(|entry| {
+        entry.is_ok_and(|entry| !entry.file_name().to_string_lossy().starts_with("playground."))
+    });
     if foreign && !ours {
-        bail!("{} has other things in it: --dir needs an empty folder, or one that a playground made", path.display());
+        bail!(
+            "{} has other things in it: --dir needs an empty folder, or one that a playground made",
+            path.display()
+        );
     }
     Ok(())
 }
@@ -167,7 +176,8 @@ fn short_folder(path: &Path) -> anyhow::Result<Option<tempfile::TempDir>> {
     if path.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
         return Ok(None);
     }
-    let made = tempfile::Builder::new().prefix("hadal-").tempdir().context("cannot make a folder for sockets")?;
+    let made =
+        tempfile::Builder::new().prefix("hadal-").tempdir().context("cannot make a folder for sockets")?;
     Ok(Some(made))
 }
 

@@ -76,7 +76,8 @@ impl Record {
 /// Writes a file that only its owner can read, whatever the umask is.
 pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let attempt = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(text.as_bytes())
     };
     attempt().with_context(|| format!("cannot write {}", path.display()))

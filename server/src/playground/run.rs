@@ -93,14 +93,12 @@ impl Site {
             secrets: &self.secrets,
             new_app_password: self.new_app_password,
         };
-        progress.done(&format!(
-            "MariaDB {} in {}",
-            self.binaries.version,
-            self.binaries.server.display()
-        ));
+        progress.done(&format!("MariaDB {} in {}", self.binaries.version, self.binaries.server.display()));
         match plan.initialise().await? {
             0 => progress.done("the servers' data is there already"),
-            made => progress.done(&format!("made the data of {made} servers, database and user `{APP_USER}`")),
+            made => {
+                progress.done(&format!("made the data of {made} servers, database and user `{APP_USER}`"))
+            }
         }
         let fleet = plan.start().await?;
         progress.done(&format!("primary and {} replicas serve", fleet.databases.len().saturating_sub(1)));

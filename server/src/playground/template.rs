@@ -30,8 +30,9 @@ pub(super) async fn make(home: &Home, binaries: &Binaries, secrets: &Secrets) ->
 
 /// Copies the template to where a server has its data.
 pub(super) fn copy_to(home: &Home, number: u16) -> anyhow::Result<()> {
-    copy_folder(&home.template(), &home.data(number))
-        .with_context(|| format!("cannot copy {} to {}", home.template().display(), home.data(number).display()))
+    copy_folder(&home.template(), &home.data(number)).with_context(|| {
+        format!("cannot copy {} to {}", home.template().display(), home.data(number).display())
+    })
 }
 
 fn install_command(home: &Home, binaries: &Binaries) -> Command {
@@ -40,7 +41,12 @@ fn install_command(home: &Home, binaries: &Binaries) -> Command {
     if let Some(base) = &binaries.base {
         command.arg(format!("--basedir={}", base.display()));
     }
-    command.args(["--auth-root-authentication-method=socket", "--skip-test-db", "--skip-name-resolve", "--force"]);
+    command.args([
+        "--auth-root-authentication-method=socket",
+        "--skip-test-db",
+        "--skip-name-resolve",
+        "--force",
+    ]);
     command.arg("--innodb-log-file-size=32M");
     run_as_this_user(&mut command);
     command
