@@ -94,12 +94,8 @@ impl Site {
             new_app_password: self.new_app_password,
         };
         progress.done(&format!("MariaDB {} in {}", self.binaries.version, self.binaries.server.display()));
-        match plan.initialise().await? {
-            0 => progress.done("the servers' data is there already"),
-            made => {
-                progress.done(&format!("made the data of {made} servers, database and user `{APP_USER}`"))
-            }
-        }
+        let made = plan.initialise().await?;
+        progress.done(&format!("data of {made} new servers made, with database and user `{APP_USER}`"));
         let fleet = plan.start().await?;
         progress.done(&format!("primary and {} replicas serve", fleet.databases.len().saturating_sub(1)));
         let text = settings(&self.home, &self.ports, &self.secrets);

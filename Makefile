@@ -1,0 +1,60 @@
+# `make help` lists what there is. Every target installs what it needs (scripts/setup.sh) and does so once.
+
+SHELL := /bin/bash
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hadal
+# Outside the checkout, so that several checkouts share one build.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export HADAL_VENV ?= $(CACHE)/venv
+export HADAL_BIN ?= $(CARGO_TARGET_DIR)/fast/hadal
+PYTHON := $(HADAL_VENV)/bin/python
+ARGS ?=
+# How long each fuzz target runs, in seconds.
+FUZZ_SECONDS ?= 20
+
+.PHONY: help playground build test test-rust test-e2e bench suites lint fuzz docs setup clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+playground: ## a primary, two replicas and hadal in front of them (ARGS='--replicas 1')
+	@scripts/setup.sh server
+	cargo build --profile fast --bin hadal
+	@exec $(HADAL_BIN) playground $(ARGS)
+
+build: ## the binary that the playground, the end-to-end tests and the benchmarks run
+	cargo build --profile fast --bin hadal
+
+test: test-rust fuzz test-e2e ## all tests: Rust, fuzz targets for a short time, end-to-end with real servers and drivers
+
+test-rust: ## unit, property and integration tests of the crates
+	@scripts/setup.sh server
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --no-tests=pass && cargo test --workspace --doc; else cargo test --workspace; fi
+
+test-e2e: build ## real servers, real drivers, faults (ARGS='-k django')
+	@scripts/setup.sh server python node
+	$(PYTHON) -m pytest tests/e2e $(ARGS)
+
+bench: build ## queries per second, latency and CPU per query: direct, HAProxy, hadal
+	@scripts/setup.sh server bench
+	python3 benches/bench.py --hadal $(HADAL_BIN) $(ARGS)
+
+suites: build ## the public test suites of drivers and ORMs, directly and through hadal
+	@scripts/setup.sh server python node
+	$(PYTHON) tests/suites/run.py $(ARGS)
+
+lint: ## format and lints, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	bash -n scripts/*.sh .ci/run
+
+fuzz: ## every fuzz target for FUZZ_SECONDS
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+docs: ## the crates' documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+setup: ## install everything that any target needs
+	@scripts/setup.sh server python node bench
+
+clean: ## remove the build folder, the Python environment and the Node packages
+	rm -rf $(CACHE)
