@@ -10,7 +10,7 @@ pub mod gtid;
 pub mod server;
 pub mod view;
 
-pub use account::{Account, Accounts, AuthMethod, LoginRefusal};
+pub use account::{Account, Accounts, AuthMethod, ClientHost, LoginRefusal};
 pub use address::Address;
 pub use catalogue::{Catalogue, RoutineAccess, VariableKind};
 pub use gtid::{GtidPosition, MariaGtid};
