@@ -1,0 +1,1 @@
+"""Fetching, running and comparing the public test suites of database clients."""
