@@ -1,0 +1,133 @@
+"""Fixtures: a shared topology for what only reads and writes, topologies of their own for faults."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from e2e.harness.mariadb import make_template
+from e2e.harness.topology import Topology
+
+DEFAULT_BINARY = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hadal/target/fast/hadal"
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("hadal")
+    group.addoption("--direct", action="store_true", help="run against MariaDB itself: proves the tests, not hadal")
+    group.addoption("--hadal", default=os.environ.get("HADAL_BIN", str(DEFAULT_BINARY)), help="the binary to test")
+    group.addoption("--seed", type=int, default=None, help="seed of the differential test")
+    group.addoption("--statements", type=int, default=1500, help="length of the differential test's stream")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--direct"):
+        skip = pytest.mark.skip(reason="needs hadal")
+        for item in items:
+            if item.get_closest_marker("gateway"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def direct(request):
+    return request.config.getoption("--direct")
+
+
+@pytest.fixture(scope="session")
+def binary(request, direct):
+    """The hadal under test, or None."""
+    if direct:
+        return None
+    path = request.config.getoption("--hadal")
+    assert os.access(path, os.X_OK), f"{path} is missing: run `make build`, or say --hadal PATH or --direct"
+    return path
+
+
+@pytest.fixture(scope="session")
+def scratch():
+    """A folder with a short name, because sockets have little room for their path."""
+    folder = Path(tempfile.mkdtemp(prefix="hadal-e2e-"))
+    yield folder
+    if not os.environ.get("HADAL_KEEP"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(scratch):
+    folder = scratch / "template"
+    make_template(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def topology(scratch, template, binary):
+    """Shared by the whole session: a test leaves it as it found it."""
+    made = Topology(scratch / "shared", template, binary=binary)
+    try:
+        yield made.start()
+    finally:
+        made.destroy()
+
+
+@pytest.fixture
+def own_topology(scratch, template, binary, request):
+    """Makes topologies for one test, which may hurt them: `own_topology(replicas=1, cluster='max_lag_ms = 500')`."""
+    made = []
+
+    def make(**options):
+        name = f"{abs(hash(request.node.nodeid)) % 10**8}-{len(made)}"
+        made.append(Topology(scratch / name, template, binary=binary, **options))
+        return made[-1].start()
+
+    try:
+        yield make
+    finally:
+        for topology in made:
+            topology.destroy()
+            shutil.rmtree(topology.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def endpoint(topology):
+    return topology.endpoint
+
+
+@pytest.fixture
+def connect(endpoint):
+    """Opens PyMySQL connections that are closed after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def open_connection(**options):
+            connection = pymysql.connect(**{**endpoint.keywords(), "autocommit": True, **options})
+            stack.callback(lambda: connection.open and connection.close())
+            return connection
+
+        yield open_connection
+
+
+@pytest.fixture
+def run(connect):
+    """Runs one statement on a connection of its own, or of the given one, and returns its rows."""
+
+    def run_statement(statement, values=None, on=None):
+        with (on or connect()).cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall()
+
+    return run_statement
+
+
+@pytest.fixture
+def table(topology, request):
+    """A table of this test alone: `id` and `note`, three rows, on all servers."""
+    name = f"t_{abs(hash(request.node.nodeid)) % 10**10}"
+    topology.primary.sql(
+        f"CREATE TABLE app.{name} (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200))",
+        f"INSERT INTO app.{name} (note) VALUES ('one'), ('two'), ('three')",
+    )
+    topology.settle()
+    yield name
+    topology.primary.sql(f"DROP TABLE IF EXISTS app.{name}")

@@ -1,0 +1,1 @@
+"""Servers, topologies and the gateway process for the end-to-end tests."""

@@ -1,0 +1,77 @@
+"""A primary, its replicas, and hadal in front of them, as one thing that a test can use and hurt."""
+
+from dataclasses import dataclass
+
+from .gateway import Gateway
+from .mariadb import APP_DATABASE, APP_PASSWORD, APP_USER, Server
+from .ports import free_ports
+from .waiting import eventually
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an application connects, with the names that drivers use."""
+
+    port: int
+    host: str = "127.0.0.1"
+    user: str = APP_USER
+    password: str = APP_PASSWORD
+    database: str = APP_DATABASE
+
+    def keywords(self, **more):
+        return {**self.__dict__, **more}
+
+    def url(self, driver):
+        return f"mysql+{driver}://{self.user}:{self.password}@{self.host}:{self.port}/{self.database}"
+
+
+class Topology:
+    """Owns its processes: `destroy` leaves nothing behind."""
+
+    def __init__(self, folder, template, replicas=2, binary=None, delay=0, **settings):
+        self.folder = folder
+        ports = free_ports(replicas + 1)
+        self.servers = [Server(folder / str(n), template, n, port) for n, port in enumerate(ports, 1)]
+        self.primary, self.replicas = self.servers[0], self.servers[1:]
+        self.gateway = Gateway(binary, folder / "hadal", self.servers, **settings) if binary else None
+        self.delay = delay
+
+    def start(self):
+        for server in self.servers:
+            server.spawn()
+        for server in self.servers:
+            server.wait_until_serving()
+        for server in self.servers:
+            server.sql(
+                "SET sql_log_bin = 0",
+                "CREATE TABLE app.whoami (name VARCHAR(20) PRIMARY KEY)",
+                f"INSERT INTO app.whoami VALUES ('{server.name}')",
+            )
+        self.primary.lead(semi_sync=bool(self.replicas) and not self.delay)
+        for replica in self.replicas:
+            replica.follow(self.primary, self.delay)
+        for replica in self.replicas:
+            eventually(replica.is_replicating, what=f"{replica} replicates")
+        if self.gateway:
+            self.gateway.start()
+        return self
+
+    @property
+    def endpoint(self):
+        return Endpoint(self.gateway.port if self.gateway else self.primary.port)
+
+    def settle(self):
+        """Waits until every replica has what the primary has."""
+        for replica in self.replicas:
+            replica.catch_up_with(self.primary)
+
+    def destroy(self):
+        for server in self.servers:
+            if server.process:
+                server.thaw()
+        try:
+            if self.gateway:
+                self.gateway.stop()
+        finally:
+            for server in self.servers:
+                server.destroy()
