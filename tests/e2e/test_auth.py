@@ -1,0 +1,123 @@
+"""Logins: who may, who may not, and that refusals read as the server's own."""
+
+import pymysql
+import pytest
+from e2e.harness.mariadb import APP_PASSWORD
+from e2e.harness.topology import Endpoint
+from e2e.harness.waiting import eventually
+
+
+@pytest.fixture
+def refusal(topology, endpoint):
+    """The error of a login through hadal, and of the same login at the primary."""
+
+    def ask(**login):
+        errors = []
+        for port in (endpoint.port, topology.primary.port):
+            with pytest.raises(pymysql.err.MySQLError) as error:
+                pymysql.connect(**{**Endpoint(port).keywords(), **login})
+            errors.append(error.value.args)
+        return errors
+
+    return ask
+
+
+@pytest.fixture
+def account(topology):
+    """Makes accounts that are dropped after the test."""
+    made = []
+
+    def make(name, definition, *more):
+        made.append(name)
+        topology.primary.sql(f"CREATE OR REPLACE USER {name} {definition}", *more)
+        topology.settle()
+
+    yield make
+    for name in made:
+        topology.primary.sql(f"DROP USER IF EXISTS {name}")
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {"password": "wrong"},
+        {"password": ""},
+        {"user": "nobody-here"},
+        {"user": "nobody-here", "password": ""},
+        {"database": "no_such_database"},
+        {"database": "mysql"},
+    ],
+    ids=str,
+)
+def test_refusals_are_the_servers_own(refusal, login):
+    ours, theirs = refusal(**login)
+    assert ours == theirs
+
+
+def test_an_account_of_another_host_is_refused(refusal, account):
+    account("'far'@'10.9.8.7'", "IDENTIFIED BY 'secret'")
+    ours, theirs = refusal(user="far", password="secret", database=None)
+    assert ours == theirs and ours[0] in (1045, 1130)
+
+
+def test_a_locked_account_is_refused(refusal, account):
+    account("'locked'@'%'", "IDENTIFIED BY 'secret' ACCOUNT LOCK")
+    ours, theirs = refusal(user="locked", password="secret", database=None)
+    assert ours == theirs and ours[0] == 4151
+
+
+def test_a_new_account_works_at_once(account, endpoint, topology):
+    account("'newcomer'@'%'", "IDENTIFIED BY 'first'", "GRANT SELECT ON app.* TO 'newcomer'@'%'")
+    login = endpoint.keywords(user="newcomer", password="first")
+
+    def logs_in():
+        with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT CURRENT_USER()")
+            return cursor.fetchone() == ("newcomer@%",)
+
+    eventually(logs_in, within=2, what="the new account logs in")
+
+
+def test_a_changed_password_takes_effect_and_the_old_one_ends(account, endpoint, topology):
+    account("'changing'@'%'", "IDENTIFIED BY 'old'", "GRANT SELECT ON app.* TO 'changing'@'%'")
+    login = endpoint.keywords(user="changing")
+    eventually(lambda: pymysql.connect(**{**login, "password": "old"}).close() is None, within=2)
+    topology.primary.sql("SET PASSWORD FOR 'changing'@'%' = PASSWORD('new')")
+    topology.settle()
+    eventually(lambda: pymysql.connect(**{**login, "password": "new"}).close() is None, within=2)
+
+    def old_is_refused():
+        try:
+            pymysql.connect(**{**login, "password": "old"}).close()
+        except pymysql.err.OperationalError as error:
+            return error.args[0] == 1045
+        return False
+
+    eventually(old_is_refused, within=2, what="the old password is refused")
+
+
+def test_an_account_without_a_password(account, endpoint):
+    account("'open'@'%'", "IDENTIFIED BY ''", "GRANT SELECT ON app.* TO 'open'@'%'")
+    login = endpoint.keywords(user="open", password="")
+    eventually(lambda: pymysql.connect(**login).close() is None, within=2)
+
+
+def test_rights_are_the_servers_business(account, endpoint, run, table):
+    account("'reader'@'%'", "IDENTIFIED BY 'r'", "GRANT SELECT ON app.* TO 'reader'@'%'")
+    login = endpoint.keywords(user="reader", password="r", autocommit=True)
+    connection = eventually(lambda: pymysql.connect(**login), within=2)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {table}")
+        assert cursor.fetchone() == (3,)
+        with pytest.raises(pymysql.err.OperationalError) as error:
+            cursor.execute(f"DELETE FROM {table}")
+        assert error.value.args[0] == 1142
+
+
+def test_many_wrong_passwords_block_nobody(endpoint, run):
+    for _ in range(150):
+        with pytest.raises(pymysql.err.OperationalError) as error:
+            pymysql.connect(**endpoint.keywords(password="wrong"))
+        assert error.value.args[0] == 1045
+    assert run("SELECT 1") == ((1,),)
+    assert endpoint.password == APP_PASSWORD

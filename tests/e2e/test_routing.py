@@ -1,0 +1,140 @@
+"""Which server answers: every server has its own row in `app.whoami`."""
+
+import pytest
+
+pytestmark = pytest.mark.gateway
+
+
+@pytest.fixture
+def who(run):
+    """Which server answers a read on this connection, or on a new one."""
+
+    def ask(on=None, prefix="", suffix=""):
+        return run(f"{prefix}SELECT name FROM whoami{suffix}", on=on)[0][0]
+
+    return ask
+
+
+def test_reads_go_to_replicas_and_use_all_of_them(connect, who):
+    connection = connect()
+    assert {who(connection) for _ in range(60)} == {"server-2", "server-3"}
+
+
+def test_locking_reads_go_to_the_primary(connect, who):
+    connection = connect()
+    for suffix in (" FOR UPDATE", " LOCK IN SHARE MODE"):
+        assert {who(connection, suffix=suffix) for _ in range(10)} == {"server-1"}
+
+
+@pytest.mark.parametrize("begin", ["BEGIN", "START TRANSACTION", "SET autocommit = 0"])
+def test_a_transaction_stays_on_the_primary(connect, who, run, begin):
+    connection = connect()
+    run(begin, on=connection)
+    assert {who(connection) for _ in range(20)} == {"server-1"}
+    run("COMMIT", on=connection)
+    run("SET autocommit = 1", on=connection)
+    assert "server-1" not in {who(connection) for _ in range(20)}
+
+
+def test_a_read_only_transaction_stays_on_one_replica(connect, who, run):
+    connection = connect()
+    run("START TRANSACTION READ ONLY", on=connection)
+    answers = {who(connection) for _ in range(20)}
+    assert len(answers) == 1 and "server-1" not in answers
+    run("COMMIT", on=connection)
+
+
+def test_a_client_reads_its_own_writes(connect, table):
+    connection = connect()
+    with connection.cursor() as cursor:
+        for number in range(300):
+            cursor.execute(f"INSERT INTO {table} (note) VALUES (%s)", (f"n{number}",))
+            cursor.execute(f"SELECT note FROM {table} WHERE id = %s", (cursor.lastrowid,))
+            assert cursor.fetchall() == ((f"n{number}",),)
+
+
+def test_a_client_reads_its_own_writes_from_a_late_replica(own_topology):
+    topology = own_topology(replicas=1, delay=2)
+    import pymysql
+
+    with pymysql.connect(**topology.endpoint.keywords(autocommit=True)) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE late (id INT PRIMARY KEY)")
+            for number in range(30):
+                cursor.execute("INSERT INTO late VALUES (%s)", (number,))
+                cursor.execute("SELECT COUNT(*) FROM late")
+                assert cursor.fetchone() == (number + 1,)
+
+
+def test_committed_transactions_are_read_back(connect, table):
+    connection = connect(autocommit=False)
+    reader_count = 0
+    with connection.cursor() as cursor:
+        for _ in range(50):
+            cursor.execute(f"INSERT INTO {table} (note) VALUES ('t')")
+            connection.commit()
+            reader_count += 1
+            cursor.execute("SET autocommit = 1")
+            cursor.execute(f"SELECT COUNT(*) FROM {table}")
+            assert cursor.fetchone() == (3 + reader_count,)
+            cursor.execute("SET autocommit = 0")
+
+
+def test_hints_choose_the_server(connect, who, topology):
+    connection = connect()
+    assert {who(connection, prefix="/* hadal: to=primary */ ") for _ in range(10)} == {"server-1"}
+    assert "server-1" not in {who(connection, prefix="/* hadal: to=replica */ ") for _ in range(10)}
+    third = topology.servers[2]
+    hint = f"/* hadal: to=127.0.0.1:{third.port} */ "
+    assert {who(connection, prefix=hint) for _ in range(10)} == {"server-3"}
+
+
+def test_prepared_reads_are_split_and_shared(topology, endpoint):
+    from wire.client import WireClient
+    from wire.codec import execute_payload
+
+    with WireClient(endpoint.host, endpoint.port) as client:
+        client.login(endpoint.user, endpoint.password, endpoint.database)
+        packets = client.command(b"\x16SELECT name FROM whoami")
+        statement = int.from_bytes(packets[0][1:5], "little")
+        answers = {client.command(execute_payload(statement, [], []))[-2][-8:] for _ in range(60)}
+        assert answers == {b"server-2", b"server-3"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT GET_LOCK('routing', 0), name FROM whoami",
+        "SELECT name INTO @n FROM whoami",
+        "SELECT @n := name FROM whoami",
+        "CREATE TEMPORARY TABLE IF NOT EXISTS tmp_route AS SELECT name FROM whoami",
+    ],
+)
+def test_reads_with_side_effects_keep_to_the_primary(connect, run, statement):
+    connection = connect()
+    rows = run(statement, on=connection)
+    if statement.startswith("SELECT GET_LOCK"):
+        assert rows == ((1, "server-1"),)
+        run("DO RELEASE_LOCK('routing')", on=connection)
+    elif "@n" in statement:
+        assert run("SELECT @n", on=connection) == (("server-1",),)
+    else:
+        assert run("SELECT name FROM tmp_route", on=connection) == (("server-1",),)
+
+
+def test_a_writing_function_never_reaches_a_replica(topology, connect, run, table):
+    topology.primary.sql(
+        f"CREATE OR REPLACE FUNCTION app.note_down() RETURNS INT MODIFIES SQL DATA "
+        f"BEGIN INSERT INTO app.{table} (note) VALUES ('from a function'); RETURN 1; END"
+    )
+    topology.settle()
+    connection = connect()
+    for _ in range(20):
+        assert run("SELECT note_down()", on=connection) == ((1,),)
+    assert topology.primary.sql(f"SELECT COUNT(*) FROM app.{table} WHERE note LIKE 'from%'") == ((20,),)
+
+
+def test_explain_route_says_where_and_why(connect, run):
+    read = " ".join(str(value) for row in run("EXPLAIN ROUTE SELECT 1") for value in row)
+    write = " ".join(str(value) for row in run("EXPLAIN ROUTE DELETE FROM whoami WHERE name = 'x'") for value in row)
+    assert "replica" in read and "primary" in write

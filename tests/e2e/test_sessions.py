@@ -1,0 +1,188 @@
+"""What a session set stays its own, whichever server connection answers."""
+
+import contextlib
+import threading
+
+import pymysql
+import pytest
+from e2e.harness.waiting import eventually
+
+
+def test_session_variables_survive_and_do_not_leak(connect, run):
+    one, other = connect(), connect()
+    run("SET SESSION sql_mode = 'ANSI_QUOTES', time_zone = '+05:00', max_statement_time = 30", on=one)
+    for _ in range(30):
+        assert run('SELECT @@sql_mode, @@time_zone, @@max_statement_time', on=one) == (("ANSI_QUOTES", "+05:00", 30.0),)
+        assert run("SELECT @@time_zone, @@max_statement_time", on=other) == (("SYSTEM", 0.0),)
+
+
+def test_ansi_quotes_change_what_a_string_is(connect, run, table):
+    connection = connect()
+    run("SET sql_mode = 'ANSI_QUOTES'", on=connection)
+    assert run(f'SELECT "note" FROM {table} WHERE "id" = 1', on=connection) == (("one",),)
+    assert run(f'SELECT "note" FROM {table} WHERE id = 1', on=connect()) == (("note",),)
+
+
+def test_character_sets_follow_the_session(connect, run):
+    latin = connect(charset="latin1")
+    for _ in range(10):
+        assert run("SELECT HEX('ä'), @@character_set_client", on=latin) == (("E4", "latin1"),)
+        assert run("SELECT HEX('ä'), @@character_set_client", on=connect()) == (("C3A4", "utf8mb4"),)
+
+
+def test_user_variables_stay_with_their_session(connect, run):
+    one, other = connect(), connect()
+    run("SET @mine = 41, @text = 'it''s'", on=one)
+    for _ in range(20):
+        assert run("SELECT @mine + 1, @text", on=one) == ((42, "it's"),)
+        assert run("SELECT @mine", on=other) == ((None,),)
+
+
+def test_temporary_tables_stay_with_their_session(connect, run):
+    one, other = connect(), connect()
+    run("CREATE TEMPORARY TABLE basket (item INT)", on=one)
+    run("INSERT INTO basket VALUES (1), (2)", on=one)
+    for _ in range(20):
+        assert run("SELECT COUNT(*) FROM basket", on=one) == ((2,),)
+    with pytest.raises(pymysql.err.ProgrammingError):
+        run("SELECT * FROM basket", on=other)
+
+
+def test_a_temporary_table_is_gone_with_its_session(connect, run):
+    one = connect()
+    run("CREATE TEMPORARY TABLE fleeting (item INT)", on=one)
+    one.close()
+    for _ in range(5):
+        with pytest.raises(pymysql.err.ProgrammingError):
+            run("SELECT * FROM fleeting /* primary */ FOR UPDATE")
+
+
+def test_last_insert_id_found_rows_and_row_count(connect, run, table):
+    connection, noise = connect(), connect()
+    run(f"INSERT INTO {table} (note) VALUES ('x')", on=connection)
+    inserted = run(f"SELECT MAX(id) FROM {table}", on=connection)[0][0]
+    run(f"INSERT INTO {table} (note) VALUES ('y')", on=noise)
+    assert run("SELECT LAST_INSERT_ID()", on=connection) == ((inserted,),)
+    run(f"SELECT SQL_CALC_FOUND_ROWS * FROM {table} LIMIT 1", on=connection)
+    run("SELECT 1", on=noise)
+    assert run("SELECT FOUND_ROWS()", on=connection) == ((5,),)
+    run(f"UPDATE {table} SET note = 'z' WHERE id <= 2", on=connection)
+    run("DO 1", on=noise)
+    assert run("SELECT ROW_COUNT()", on=connection) == ((2,),)
+
+
+def test_locks_belong_to_their_session(connect, run):
+    one, other = connect(), connect()
+    assert run("SELECT GET_LOCK('e2e', 0)", on=one) == ((1,),)
+    assert run("SELECT GET_LOCK('e2e', 0)", on=other) == ((0,),)
+    one.close()
+    eventually(lambda: run("SELECT GET_LOCK('e2e', 0)", on=other) == ((1,),), what="the lock is free")
+
+
+def test_lock_tables_is_a_sessions_own(connect, run, table):
+    one, other = connect(), connect()
+    run(f"LOCK TABLES {table} WRITE", on=one)
+    run("SET SESSION lock_wait_timeout = 1", on=other)
+    with pytest.raises(pymysql.err.OperationalError) as error:
+        run(f"INSERT INTO {table} (note) VALUES ('blocked')", on=other)
+    assert error.value.args[0] == 1205
+    run("UNLOCK TABLES", on=one)
+    run(f"INSERT INTO {table} (note) VALUES ('free')", on=other)
+
+
+def test_text_prepared_statements(connect, run, table):
+    connection = connect()
+    run(f"PREPARE pick FROM 'SELECT note FROM {table} WHERE id = ?'", on=connection)
+    run("SET @id = 2", on=connection)
+    for _ in range(10):
+        assert run("EXECUTE pick USING @id", on=connection) == (("two",),)
+    run("DEALLOCATE PREPARE pick", on=connection)
+    with pytest.raises(pymysql.err.MySQLError) as error:
+        run("EXECUTE pick USING @id", on=connection)
+    assert error.value.args[0] == 1243
+
+
+def test_isolation_levels_are_kept(connect, run):
+    connection = connect()
+    run("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", on=connection)
+    for _ in range(10):
+        assert run("SELECT @@tx_isolation", on=connection) == (("SERIALIZABLE",),)
+        assert run("SELECT @@tx_isolation", on=connect()) == (("REPEATABLE-READ",),)
+
+
+def test_kill_query_stops_a_statement_and_keeps_the_session(connect, run):
+    victim, killer = connect(), connect()
+    outcome = []
+
+    def wait_long():
+        try:
+            outcome.append(run("SELECT SLEEP(60)", on=victim))
+        except pymysql.err.MySQLError as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=wait_long)
+    thread.start()
+
+    def sleeping():
+        return [row for row in run("SHOW FULL PROCESSLIST", on=killer) if row[7] and "SLEEP(60)" in row[7]]
+
+    eventually(sleeping, what="the statement runs")
+    run(f"KILL QUERY {victim.thread_id()}", on=killer)
+    thread.join(10)
+    assert not thread.is_alive()
+    # SLEEP returns 1 when interrupted, or the statement fails with 1317.
+    assert outcome[0] == ((1,),) or outcome[0].args[0] == 1317
+    assert run("SELECT 1", on=victim) == ((1,),)
+
+
+def test_kill_ends_a_session_and_no_other(connect, run):
+    victim, killer, bystander = connect(), connect(), connect()
+    run("SELECT 1", on=victim)
+    run("SELECT 1", on=bystander)
+    killer.kill(victim.thread_id())
+    with pytest.raises(pymysql.err.MySQLError) as error:
+        for _ in range(5):
+            run("SELECT 1", on=victim)
+    assert error.value.args[0] in (1927, 2006, 2013)
+    assert run("SELECT 1", on=bystander) == ((1,),)
+
+
+def test_kill_of_nobody_is_the_servers_error(run):
+    with pytest.raises(pymysql.err.MySQLError) as error:
+        run("KILL 4294967290")
+    assert error.value.args[0] == 1094
+
+
+def test_savepoints(connect, run, table):
+    connection = connect()
+    for statement in (
+        "BEGIN",
+        f"INSERT INTO {table} (note) VALUES ('kept')",
+        "SAVEPOINT here",
+        f"INSERT INTO {table} (note) VALUES ('dropped')",
+        "ROLLBACK TO SAVEPOINT here",
+        "COMMIT",
+    ):
+        run(statement, on=connection)
+    assert run(f"SELECT note FROM {table} WHERE id > 3", on=connection) == (("kept",),)
+
+
+def test_a_client_that_leaves_in_a_transaction_leaves_no_trace(connect, run, table, topology):
+    one = connect()
+    run("BEGIN", on=one)
+    run(f"UPDATE {table} SET note = 'half' WHERE id = 1", on=one)
+    one._force_close()  # No COM_QUIT: the process died.
+    other = connect()
+    run("SET innodb_lock_wait_timeout = 5", on=other)
+    run(f"UPDATE {table} SET note = 'whole' WHERE id = 1", on=other)
+    assert topology.primary.sql(f"SELECT note FROM app.{table} WHERE id = 1") == (("whole",),)
+
+
+def test_wait_timeout_ends_an_idle_session(connect, run):
+    connection = connect()
+    run("SET SESSION wait_timeout = 1", on=connection)
+    connection._sock.settimeout(10)
+    # The server closes the connection, perhaps with an error packet before; a socket timeout would fail the test.
+    with contextlib.suppress(ConnectionResetError):
+        while connection._sock.recv(1024):
+            pass
