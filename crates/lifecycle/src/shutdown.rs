@@ -19,7 +19,6 @@ pub struct Shutdown(watch::Receiver<bool>);
 
 impl Shutdown {
     /// A signal and what it is given with.
-    #[expect(clippy::new_ret_no_self, reason = "the two halves only exist together")]
     pub fn new() -> (ShutdownTrigger, Shutdown) {
         let (sender, receiver) = watch::channel(false);
         (ShutdownTrigger(sender), Shutdown(receiver))

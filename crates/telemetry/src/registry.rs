@@ -41,10 +41,11 @@ mod tests {
     #[test]
     fn what_a_service_registers_is_shown_with_prefix_unit_and_help() {
         let registry = Registry::default();
+        let service = registry.clone();
         let queries: Counter = Counter::default();
-        registry.with(|r| r.register("queries", "Statements of clients", queries.clone()));
+        service.with(|r| r.register("queries", "Statements of clients", queries.clone()));
         queries.inc_by(3);
-        let text = registry.clone().encode();
+        let text = registry.encode();
         assert!(text.contains("# HELP hadal_queries Statements of clients.\n"), "{text}");
         assert!(text.contains("hadal_queries_total 3\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");

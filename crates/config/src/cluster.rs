@@ -1,0 +1,118 @@
+//! `[clusters.NAME]`
+
+use std::collections::BTreeMap;
+
+use topology::Address;
+
+use crate::{PoolConfig, Secret};
+
+section! {
+    /// One primary and its replicas, reached as one database. Which server is the primary is observed, not configured.
+    pub struct Cluster {
+        /// The cluster's servers.
+        [required restart] servers: Vec<Address> = Vec::new();
+        /// The account that hadal observes the servers with. It needs `SELECT` on `mysql.*`, `REPLICATION CLIENT` (or
+        /// `BINLOG MONITOR`), `REPLICA MONITOR`, `CONNECTION ADMIN` and, for the heartbeat, rights on the schema `hadal`.
+        [required restart] admin_user: String = String::new();
+        /// Its password.
+        [required restart] admin_password: Secret = Secret::default();
+        /// What a read is certain to see. A user's own `consistency` goes before it.
+        [] consistency: Consistency = Consistency::default();
+        /// A replica further behind the primary than this takes no reads.
+        [restart] max_lag_ms: u64 = 1000;
+        /// Who replaces a primary that is gone. Not available yet: a primary that was changed by hand is followed.
+        [restart] failover: Failover = Failover::default();
+        /// Never acknowledge what a failover could lose. Not available yet.
+        [restart] lossless: bool = true;
+        /// Where accounts come from.
+        [restart] accounts: AccountsSource = AccountsSource::default();
+        /// Where the statements of a transaction go. A user's own `transaction_split` goes before it.
+        [] transaction_split: TransactionSplit = TransactionSplit::default();
+        /// Which replica takes a read. A user's own `balance` goes before it.
+        [] balance: Balance = Balance::default();
+        /// Share of reads that the primary takes, relative to the weights of the replicas. With 0 it takes reads only
+        /// where no replica can.
+        [] primary_read_weight: u32 = 0;
+        /// Share of reads of single servers, by `"HOST:PORT"`; a server that is not named has weight 1, one with weight 0
+        /// takes no reads.
+        [restart] weights: BTreeMap<String, u32> = BTreeMap::new();
+        /// How often every server is looked at.
+        [restart] poll_interval_ms: u64 = 500;
+        /// Write the time into the table `hadal.heartbeat` of the primary, so that the lag of replicas is known in
+        /// milliseconds. Without it, the lag is what the servers say themselves, in whole seconds.
+        [restart] heartbeat: bool = true;
+        /// How long a read may wait for a replica that has not yet seen the session's own writes, before it goes to the
+        /// primary.
+        [] causal_wait_ms: u64 = 20;
+        /// The connections to its servers.
+        [] pool: PoolConfig = PoolConfig::default();
+        /// Tables and schemas that live in another cluster, by pattern: `orders_archive` in any schema, `shop.orders`, or
+        /// `logs.*` for a schema. The value is the other cluster's name.
+        [] tables: BTreeMap<String, String> = BTreeMap::new();
+    }
+}
+
+choice! {
+    /// What a read is certain to see.
+    pub enum Consistency {
+        /// Everything that the same session has written and read before.
+        Session = "session",
+        /// Nothing in particular: whatever the replica has.
+        Eventual = "eventual",
+        /// Everything older than `max_lag_ms`. Not available yet.
+        Bounded = "bounded",
+        /// Everything that any session of any gateway has written before. Not available yet.
+        Global = "global",
+        /// What a read on the primary sees. Not available yet.
+        Strong = "strong",
+    }
+}
+
+choice! {
+    /// Who replaces a primary that is gone.
+    pub enum Failover {
+        /// hadal does, as soon as it is certain.
+        Auto = "auto",
+        /// hadal does, when it is told to.
+        Manual = "manual",
+        /// Nobody; hadal follows what it sees.
+        Off = "off",
+    }
+}
+
+choice! {
+    /// Where accounts come from.
+    pub enum AccountsSource {
+        /// Users, hosts and password hashes come from the primary and follow its changes.
+        Servers = "servers",
+        /// Only `[users.*]` with a password may log in.
+        Config = "config",
+    }
+}
+
+choice! {
+    /// Where the statements of a transaction go.
+    pub enum TransactionSplit {
+        /// To the primary as a whole; `READ ONLY` ones to one replica as a whole.
+        Off = "off",
+        /// At READ COMMITTED, reads before the first write or locking read go to one replica, everything after it to the
+        /// primary.
+        UntilFirstWrite = "until-first-write",
+    }
+}
+
+choice! {
+    /// Which replica takes a read.
+    pub enum Balance {
+        /// The less busy of two picked at random by weight.
+        LeastOutstanding = "least-outstanding",
+        /// One after the other, as often as its weight says.
+        WeightedRoundRobin = "weighted-round-robin",
+        /// At random by weight.
+        WeightedRandom = "weighted-random",
+        /// Always the same one for a user, while it serves.
+        HashUser = "hash-user",
+        /// Always the same one for a client's address, while it serves.
+        HashClient = "hash-client",
+    }
+}

@@ -1,0 +1,25 @@
+//! `[gateway]`
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+section! {
+    /// The SQL gateway: what applications connect to.
+    pub struct GatewayConfig {
+        /// Where it listens.
+        [restart] listen: Vec<SocketAddr> = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 6033))];
+        /// Threads that serve clients; 0 is one per core.
+        [restart] workers: usize = 0;
+        /// Clients at once, those that are logging in included. One more gets error 1040.
+        [] max_connections: u32 = 20_000;
+        /// A client that has not logged in after this time is disconnected.
+        [] login_timeout_ms: u64 = 10_000;
+        /// Largest command that a client may send. Results of servers may be of any size: they are never held as a whole.
+        [] max_packet_bytes: u64 = 64 * 1024 * 1024;
+        /// Statements whose analysis each worker remembers.
+        [restart] digest_cache: usize = 4096;
+        /// The server version that clients are told. Without it, the primary's own.
+        [] version: Option<String> = None;
+        /// When the process is told to stop, running statements and transactions may take this long to end.
+        [] drain_timeout_ms: u64 = 10_000;
+    }
+}

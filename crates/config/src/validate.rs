@@ -1,0 +1,227 @@
+//! What the types alone cannot say: ranges, references between sections, and what is not available yet.
+
+use crate::cluster::{Cluster, Consistency, Failover};
+use crate::coordination::CoordinationBackend;
+use crate::error::{Notice, Problem};
+use crate::origins::Origins;
+use crate::reader::{Reader, join};
+use crate::{AccountsSource, Config, TablePattern, User};
+
+/// Adds every problem to the reader; returns what is right but does not do what one may expect.
+pub(crate) fn validate(config: &Config, reader: &mut Reader<'_>) -> Vec<Notice> {
+    let unread = reader.problems.len();
+    let mut check =
+        Check { origins: &reader.origins, problems: &mut reader.problems, unread, notices: Vec::new() };
+    check.coordination(config);
+    check.gateway(config);
+    check.clusters(config);
+    for (name, user) in &config.users {
+        check.user(config, name, user);
+    }
+    check.notices
+}
+
+struct Check<'a, 't> {
+    origins: &'a Origins<'t>,
+    problems: &'a mut Vec<Problem>,
+    /// How many of the problems are from reading: their keys stand at defaults, which are nobody's mistake.
+    unread: usize,
+    notices: Vec<Notice>,
+}
+
+impl Check<'_, '_> {
+    fn refuse(&mut self, key: &str, message: impl Into<String>) {
+        if self.problems.iter().take(self.unread).any(|problem| problem.key == key) {
+            return;
+        }
+        let problem = Problem { line: self.origins.line(key), key: key.to_owned(), message: message.into() };
+        self.problems.push(problem);
+    }
+
+    /// Only where the file says something about the key: nobody needs to hear of what they did not ask for.
+    fn notice(&mut self, key: &str, message: &str) {
+        if self.origins.is_given(key) {
+            let line = self.origins.line(key);
+            self.notices.push(Notice { line, key: key.to_owned(), message: message.to_owned() });
+        }
+    }
+
+    fn range(&mut self, key: &str, value: u64, min: u64, max: u64) {
+        if !(min..=max).contains(&value) {
+            self.refuse(key, format!("{value} is out of range: it must be from {min} to {max}"));
+        }
+    }
+
+    fn coordination(&mut self, config: &Config) {
+        let key = "coordination.endpoints";
+        let backend = config.coordination.backend;
+        let endpoints = &config.coordination.endpoints;
+        if backend == CoordinationBackend::Embedded && !endpoints.is_empty() {
+            self.refuse(key, "the embedded backend has no endpoints");
+        }
+        if backend != CoordinationBackend::Embedded && endpoints.is_empty() {
+            self.refuse(key, format!("is missing: the addresses of {backend}"));
+        }
+        for endpoint in endpoints {
+            let server = match backend {
+                CoordinationBackend::Etcd => {
+                    endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"))
+                }
+                _ => Some(endpoint.as_str()),
+            };
+            if server.is_none_or(|server| server.parse::<topology::Address>().is_err()) {
+                self.refuse(key, format!("{endpoint:?} is not an address of {backend}"));
+            }
+        }
+        self.notice("coordination", "coordination is not available yet: this process decides alone");
+    }
+
+    fn gateway(&mut self, config: &Config) {
+        let gateway = &config.gateway;
+        if gateway.listen.is_empty() {
+            self.refuse("gateway.listen", "must have at least one address");
+        }
+        self.range("gateway.workers", gateway.workers as u64, 0, 1024);
+        self.range("gateway.max_connections", gateway.max_connections.into(), 1, 10_000_000);
+        self.range("gateway.login_timeout_ms", gateway.login_timeout_ms, 100, 3_600_000);
+        self.range("gateway.max_packet_bytes", gateway.max_packet_bytes, 1024, 1024 * 1024 * 1024);
+        self.range("gateway.digest_cache", gateway.digest_cache as u64, 16, 10_000_000);
+        let printable = |version: &str| {
+            (1..=100).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_graphic())
+        };
+        if gateway.version.as_deref().is_some_and(|version| !printable(version)) {
+            self.refuse(
+                "gateway.version",
+                "must be 1 to 100 visible ASCII characters, such as \"10.11.6-MariaDB\"",
+            );
+        }
+    }
+
+    fn clusters(&mut self, config: &Config) {
+        if config.clusters.is_empty() {
+            self.refuse("clusters", "no cluster is configured: add a section such as [clusters.main]");
+        }
+        for (name, cluster) in &config.clusters {
+            self.cluster(config, name, cluster);
+        }
+    }
+
+    fn cluster(&mut self, config: &Config, name: &str, cluster: &Cluster) {
+        let section = join("clusters", name);
+        let key = |name: &str| format!("{section}.{name}");
+        if self.origins.is_given(&key("servers")) && cluster.servers.is_empty() {
+            self.refuse(&key("servers"), "must have at least one server");
+        }
+        if self.origins.is_given(&key("admin_user")) && cluster.admin_user.is_empty() {
+            self.refuse(&key("admin_user"), "must not be empty");
+        }
+        for (i, server) in cluster.servers.iter().enumerate() {
+            if cluster.servers.iter().take(i).any(|other| other == server) {
+                self.refuse(&key("servers"), format!("{server} is there twice"));
+            }
+        }
+        self.consistency(&key("consistency"), cluster.consistency);
+        self.range(&key("poll_interval_ms"), cluster.poll_interval_ms, 50, 60_000);
+        self.range(&key("max_lag_ms"), cluster.max_lag_ms, 1, u64::from(u32::MAX));
+        self.range(&key("causal_wait_ms"), cluster.causal_wait_ms, 0, 60_000);
+        self.pool(&section, cluster);
+        self.weights(&section, cluster);
+        self.tables(&section, config, name, cluster);
+        if cluster.failover != Failover::Off {
+            self.notice(
+                &key("failover"),
+                "failover is not available yet: a primary that was changed by hand is followed",
+            );
+        }
+        if cluster.lossless {
+            self.notice(
+                &key("lossless"),
+                "lossless mode is not available yet: the servers' own settings decide",
+            );
+        }
+        if cluster.accounts == AccountsSource::Config
+            && !config.users.values().any(|user| user.password.is_some())
+        {
+            self.refuse(
+                &key("accounts"),
+                "nobody could log in: give the users passwords in [users.*], or use \"servers\"",
+            );
+        }
+    }
+
+    fn pool(&mut self, section: &str, cluster: &Cluster) {
+        let pool = &cluster.pool;
+        let key = |name: &str| format!("{section}.pool.{name}");
+        self.range(&key("max_connections"), pool.max_connections.into(), 1, 100_000);
+        self.range(&key("connect_timeout_ms"), pool.connect_timeout_ms, 10, 600_000);
+        self.range(&key("wait_timeout_ms"), pool.wait_timeout_ms, 1, 3_600_000);
+        self.range(&key("idle_timeout_ms"), pool.idle_timeout_ms, 1, u64::from(u32::MAX));
+        self.range(&key("max_lifetime_ms"), pool.max_lifetime_ms, 1000, u64::from(u32::MAX));
+        self.range(&key("prepared_statements"), pool.prepared_statements.into(), 1, 16_382);
+        if pool.min_idle > pool.max_connections {
+            self.refuse(
+                &key("min_idle"),
+                format!("{} is more than max_connections ({})", pool.min_idle, pool.max_connections),
+            );
+        }
+    }
+
+    fn weights(&mut self, section: &str, cluster: &Cluster) {
+        let section = join(section, "weights");
+        for (server, weight) in &cluster.weights {
+            let key = join(&section, server);
+            if server.parse::<topology::Address>().is_err() {
+                self.refuse(&key, "must be named \"HOST:PORT\", as in `servers`");
+            }
+            self.range(&key, (*weight).into(), 0, 1_000_000);
+        }
+    }
+
+    fn tables(&mut self, section: &str, config: &Config, name: &str, cluster: &Cluster) {
+        let section = join(section, "tables");
+        for (pattern, target) in &cluster.tables {
+            let key = join(&section, pattern);
+            if TablePattern::parse(pattern).is_none() {
+                self.refuse(&key, "must be named TABLE, SCHEMA.TABLE or SCHEMA.*");
+            }
+            if target == name {
+                self.refuse(&key, "names the cluster that the rule belongs to");
+            }
+            self.known_cluster(&key, config, target);
+        }
+    }
+
+    fn known_cluster(&mut self, key: &str, config: &Config, name: &str) {
+        if !config.clusters.contains_key(name) && !config.clusters.is_empty() {
+            let known: Vec<&str> = config.clusters.keys().map(String::as_str).collect();
+            self.refuse(key, format!("there is no cluster {name:?}, there is: {}", known.join(", ")));
+        }
+    }
+
+    fn consistency(&mut self, key: &str, consistency: Consistency) {
+        if matches!(consistency, Consistency::Bounded | Consistency::Global | Consistency::Strong) {
+            self.refuse(
+                key,
+                format!("\"{consistency}\" is not available yet; available are \"session\" and \"eventual\""),
+            );
+        }
+    }
+
+    fn user(&mut self, config: &Config, name: &str, user: &User) {
+        let section = join("users", name);
+        let key = |name: &str| format!("{section}.{name}");
+        if let Some(consistency) = user.consistency {
+            self.consistency(&key("consistency"), consistency);
+        }
+        if let Some(max) = user.max_connections {
+            self.range(&key("max_connections"), max.into(), 1, 100_000);
+        }
+        match &user.cluster {
+            Some(cluster) => self.known_cluster(&key("cluster"), config, cluster),
+            None if config.clusters.len() > 1 => {
+                self.refuse(&section, "`cluster` is missing: there are several, and the user belongs to one");
+            }
+            None => {}
+        }
+    }
+}
