@@ -1,1 +1,2 @@
-//! See ARCHITECTURE.md.
+//! x
+pub mod detect;

@@ -1,0 +1,7 @@
+//! What the observations mean: pure functions, free of sockets, tasks and clocks.
+//!
+//! [`roles`] says which server is the primary, [`lag`] how late a replica is, [`health`] whether it may be read from.
+
+pub mod health;
+pub mod lag;
+pub mod roles;
