@@ -1,0 +1,95 @@
+"""A random stream of statements, through hadal and straight at a server with equal data: every packet must be equal."""
+
+import os
+import random
+
+import pytest
+from e2e.statements import SETUP, Stream
+from wire import capability
+from wire.client import WireClient
+from wire.codec import execute_payload, lenenc_bytes
+
+BASE = capability.DEFAULT | capability.MULTI_STATEMENTS | capability.FOUND_ROWS
+SHAPES = {
+    "plain": BASE,
+    "deprecate-eof": BASE | capability.DEPRECATE_EOF,
+    "session-track": BASE | capability.DEPRECATE_EOF | capability.SESSION_TRACK,
+}
+
+
+class Side:
+    """One connection and its own ids of prepared statements."""
+
+    def __init__(self, endpoint, capabilities):
+        self.client = WireClient(endpoint.host, endpoint.port)
+        self.client.login(endpoint.user, endpoint.password, endpoint.database, capabilities=capabilities)
+
+    def run(self, step):
+        if step[0] == "text":
+            return self.client.query(step[1])
+        _, sql, kinds, values = step
+        prepared = self.client.command(b"\x16" + sql.encode())
+        if prepared[0][:1] == b"\xff":
+            return prepared
+        statement = int.from_bytes(prepared[0][1:5], "little")
+        types = [(3, 0) if kind == "i" else (253, 0) for kind in kinds]
+        executed = self.client.command(execute_payload(statement, [encoded(value) for value in values], types))
+        self.client.send(b"\x19" + statement.to_bytes(4, "little"))
+        # The id is the session's own business.
+        masked = prepared[0][:1] + b"\0\0\0\0" + prepared[0][5:]
+        return [masked, *prepared[1:], *executed]
+
+
+def encoded(value):
+    if value is None:
+        return None
+    if isinstance(value, int):
+        return value.to_bytes(4, "little", signed=True)
+    return lenenc_bytes(value)
+
+
+@pytest.fixture(scope="module")
+def peers(scratch, template, topology):
+    """The topology under test, and a single server with equal data and names."""
+    from e2e.harness.topology import Topology
+
+    reference = Topology(scratch / "reference", template, replicas=0)
+    try:
+        yield topology, reference.start()
+    finally:
+        reference.destroy()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_packet_is_equal(peers, shape, request):
+    seed = request.config.getoption("--seed")
+    seed = int.from_bytes(os.urandom(3), "big") if seed is None else seed
+    count = request.config.getoption("--statements") // len(SHAPES)
+    topology, reference = peers
+    for cluster in peers:
+        cluster.primary.sql(*SETUP, database="app")
+    topology.settle()
+    sides = [Side(cluster.endpoint, SHAPES[shape]) for cluster in peers]
+    history = []
+    for number, step in zip(range(count), Stream(f"{seed}-{shape}"), strict=False):
+        history.append(step)
+        ours, theirs = (side.run(step) for side in sides)
+        if ours == theirs:
+            continue
+        different = next((i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
+        recent = "\n  ".join(str(step)[:160] for step in history[-12:])
+        pytest.fail(
+            f"--seed {seed}, statement {number}: {step}\n"
+            f"packets {len(ours)} / {len(theirs)}, first difference at {different}\n"
+            f"  through hadal: {ours[different][:300] if different is not None else ours!r:.600}\n"
+            f"  directly:      {theirs[different][:300] if different is not None else theirs!r:.600}\n"
+            f"before it:\n  {recent}"
+        )
+
+
+def test_the_same_seed_makes_the_same_stream():
+    def start(seed):
+        return [step for _, step in zip(range(200), Stream(seed), strict=False)]
+
+    assert start(1) == start(1) != start(2)
+    assert random.Random(1).random() == random.Random(1).random()

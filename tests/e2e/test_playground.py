@@ -1,0 +1,160 @@
+"""`hadal playground`: the first thing that anybody runs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+
+import pymysql
+import pytest
+from e2e.harness.ports import free_ports
+from e2e.harness.waiting import eventually
+
+pytestmark = pytest.mark.gateway
+
+
+class Playground:
+    """A playground process with ports of its own."""
+
+    def __init__(self, binary, folder, *flags):
+        self.binary, self.folder = binary, folder
+        self.gateway, self.admin = free_ports(2)
+        self.flags = [f"--gateway-port={self.gateway}", f"--admin-port={self.admin}", "--base-port=0", *flags]
+        self.environment = {**os.environ, "TMPDIR": str(folder)}
+        self.process = self.report = None
+
+    def run(self, *more):
+        """Runs it to its end."""
+        command = [self.binary, "playground", *self.flags, *more]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def start(self):
+        command = [self.binary, "playground", *self.flags, "--json"]
+        with (self.folder / "said").open("wb") as said:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=said)
+        line = self.process.stdout.readline()
+        assert line, (self.folder / "said").read_text()
+        self.report = json.loads(line)
+        return self
+
+    def connect(self, **options):
+        login = {"user": "app", "password": "app", "database": "app", "autocommit": True, **options}
+        return pymysql.connect(host="127.0.0.1", port=self.gateway, **login)
+
+    def servers_alive(self):
+        return [server for server in self.report["servers"] if listens(server["port"])]
+
+    def stop(self, with_signal=signal.SIGINT):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(with_signal)
+            self.process.wait(60)
+        if self.process:
+            self.process.stdout.close()
+        return self.process and self.process.returncode
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def playground(binary, scratch, request):
+    made = []
+
+    def make(*flags):
+        folder = scratch / f"pg{abs(hash(request.node.nodeid)) % 10**6}-{len(made)}"
+        folder.mkdir()
+        made.append(Playground(binary, folder, *flags))
+        return made[-1]
+
+    yield make
+    for playground in made:
+        playground.stop(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_starts_serves_and_leaves_nothing(playground, end):
+    made = playground().start()
+    assert [server["role"] for server in made.report["servers"]] == ["primary", "replica", "replica"]
+    with made.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE hello (id INT PRIMARY KEY)")
+        cursor.execute("INSERT INTO hello VALUES (1)")
+        cursor.execute("SELECT * FROM hello")
+        assert cursor.fetchall() == ((1,),)
+    assert made.stop(end) == 0
+    assert made.servers_alive() == []
+    assert not os.path.exists(made.report["dir"])
+
+
+def test_killed_it_takes_its_servers_along(playground):
+    made = playground().start()
+    assert len(made.servers_alive()) == 3
+    made.stop(signal.SIGKILL)
+    eventually(lambda: made.servers_alive() == [], what="the servers are gone")
+    # What it left behind does not keep the next one from starting.
+    assert made.start().servers_alive()
+
+
+def test_a_folder_keeps_data_and_follows_new_ports(playground, scratch):
+    folder = scratch / "kept"
+    first = playground("--dir", str(folder), "--replicas=1").start()
+    with first.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept (id INT PRIMARY KEY)")
+        cursor.execute("INSERT INTO kept VALUES (7)")
+    assert first.stop() == 0
+    second = playground("--dir", str(folder), "--app-password=it's new").start()
+    assert len(second.report["servers"]) == 2, "as many as the folder holds"
+    with second.connect(password="it's new") as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM kept")
+        assert cursor.fetchall() == ((7,),)
+        cursor.execute("INSERT INTO kept VALUES (8)")
+
+
+def test_two_side_by_side_and_not_two_in_one_folder(playground, scratch):
+    one = playground("--dir", str(scratch / "one")).start()
+    two = playground().start()
+    assert len(one.servers_alive()) == len(two.servers_alive()) == 3
+    third = playground("--dir", str(scratch / "one")).run()
+    assert third.returncode == 1 and "already runs" in third.stderr
+
+
+def test_a_taken_port_is_named(playground):
+    made = playground()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", made.admin))
+        taken.listen()
+        done = made.run()
+    assert done.returncode == 1
+    assert str(made.admin) in done.stderr and "--admin-port" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_server_is_named(playground):
+    done = playground("--server-bin=/nowhere/mariadbd").run()
+    assert done.returncode == 1 and "/nowhere/mariadbd" in done.stderr
+
+
+def test_no_replicas_at_all(playground):
+    made = playground("--replicas=0").start()
+    with made.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE alone (id INT)")
+        assert cursor.execute("INSERT INTO alone VALUES (1)") == 1
+
+
+def test_in_the_background(playground):
+    made = playground()
+    started = made.run("--detach", "--json")
+    assert started.returncode == 0, started.stderr
+    made.report = json.loads(started.stdout)
+    try:
+        assert len(made.servers_alive()) == 3
+        again = made.run("--detach")
+        assert again.returncode == 1 and "taken" in again.stderr
+    finally:
+        stopped = made.run("--stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert made.servers_alive() == []
+    nobody = made.run("--stop")
+    assert nobody.returncode == 1 and "no playground runs" in nobody.stderr
