@@ -62,6 +62,15 @@ impl<'a> Ok<'a> {
         Result::Ok(Ok { header, affected_rows, last_insert_id, status, warnings, info, session_state })
     }
 
+    /// This packet with other session state, and with the flag that says whether there is any.
+    #[must_use]
+    pub fn with_session_state(self, session_state: &'a [u8]) -> Self {
+        let flag = StatusFlags::SESSION_STATE_CHANGED;
+        let status =
+            if session_state.is_empty() { self.status.without(flag) } else { self.status.with(flag) };
+        Ok { status, session_state, ..self }
+    }
+
     /// Appends the payload as a server sends it to a client with `caps`: to one without
     /// [`Capabilities::SESSION_TRACK`] no session state, and no word that there was one.
     pub fn encode(&self, caps: Capabilities, out: &mut Vec<u8>) {

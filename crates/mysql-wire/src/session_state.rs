@@ -82,7 +82,7 @@ fn block(kind: u8, data: &[u8]) -> Result<StateChange<'_>, Malformed> {
     let mut reader = Reader::new(data, PACKET);
     Ok(match kind {
         SCHEMA => StateChange::Schema(reader.lenenc_bytes()?),
-        STATE_CHANGED => StateChange::StateChanged(reader.lenenc_bytes()? == b"1"),
+        STATE_CHANGED => StateChange::StateChanged(data == b"1"), // the one block whose text has no length of its own
         GTIDS => {
             reader.u8()?; // the encoding; only text has ever been defined
             StateChange::Gtid(reader.lenenc_bytes()?)
@@ -117,7 +117,8 @@ impl StateChange<'_> {
             StateChange::Schema(name) => put_text(out, SCHEMA, name),
             StateChange::StateChanged(changed) => {
                 let text: &[u8] = if changed { b"1" } else { b"0" };
-                put_text(out, STATE_CHANGED, text);
+                put_head(out, STATE_CHANGED, text.len());
+                out.extend_from_slice(text);
             }
             StateChange::Gtid(gtids) => {
                 put_head(out, GTIDS, 1 + text_len(gtids));
