@@ -29,6 +29,7 @@ mod record;
 mod report;
 mod run;
 mod settings;
+mod state;
 mod template;
 
 pub(crate) use args::PlaygroundArgs;

@@ -13,9 +13,11 @@ use super::home::Home;
 use super::options::options;
 use super::ports::Ports;
 use super::record::{Secrets, write_private};
+use super::state;
 use super::template;
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
+const REPLICATION_PATIENCE: Duration = Duration::from_secs(15);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Running servers. Dropped, all are killed.
@@ -99,7 +101,7 @@ impl Plan<'_> {
         if number == primary {
             return self.lead();
         }
-        let port = self.ports.servers.get(usize::from(primary) - 1).copied().unwrap_or_default();
+        let port = self.port_of(primary);
         if !self.follows(number) {
             return follow(port, self.secrets) + "START SLAVE;\n";
         }
@@ -118,6 +120,17 @@ impl Plan<'_> {
             statements += "SET GLOBAL rpl_semi_sync_master_enabled=1;\n";
         }
         statements + "SET GLOBAL read_only=0;\n"
+    }
+
+    /// Waits until the replicas keep up. Data that was kept may hold a replica that cannot: that is for its owner to see.
+    pub(super) async fn until_replicating(&self, fleet: &Fleet) -> anyhow::Result<()> {
+        let deadline = Instant::now() + REPLICATION_PATIENCE;
+        let primary = self.port_of(fleet.primary);
+        state::until_replicating(primary, &self.ports.servers, self.secrets, deadline).await
+    }
+
+    fn port_of(&self, number: u16) -> u16 {
+        self.numbers().find(|(found, _)| *found == number).map_or(0, |(_, port)| port)
     }
 
     fn follows(&self, number: u16) -> bool {
@@ -140,8 +153,8 @@ impl Fleet {
         if !keep_data {
             return;
         }
-        // The primary goes last and finds its replicas gone, so that they have all it acknowledged.
-        let (last, first): (Vec<_>, Vec<_>) =
+        // The primary first: a commit that still waits for a replica's acknowledgement gets it, and ends.
+        let (first, last): (Vec<_>, Vec<_>) =
             self.databases.into_iter().partition(|database| database.number == self.primary);
         for database in first.into_iter().chain(last) {
             database.shut_down(STOP_PATIENCE).await;

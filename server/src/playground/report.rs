@@ -9,6 +9,7 @@ use super::fleet::Fleet;
 use super::home::Home;
 use super::ports::Ports;
 use super::record::Secrets;
+use super::state::ServerState;
 
 /// The facts that a report is made of.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Ready<'a> {
     pub(super) secrets: &'a Secrets,
     pub(super) fleet: &'a Fleet,
     pub(super) server_version: &'a str,
+    /// In the order of the fleet's servers.
+    pub(super) states: &'a [ServerState],
 }
 
 impl Ready<'_> {
@@ -34,8 +37,10 @@ impl Ready<'_> {
             .fleet
             .databases
             .iter()
-            .map(|database| {
+            .zip(self.states)
+            .map(|(database, state)| {
                 json!({
+                    "state": state,
                     "number": database.number,
                     "host": "127.0.0.1",
                     "port": database.port,
@@ -97,18 +102,25 @@ impl Ready<'_> {
     }
 
     fn table(&self) -> Vec<String> {
-        let header = format!("  {:<7} {:<16} {:<8} {:>8}  error log", "server", "address", "role", "process");
-        let rows = self.fleet.databases.iter().map(|database| {
-            format!(
-                "  {:<7} {:<16} {:<8} {:>8}  {}",
-                database.number,
-                format!("127.0.0.1:{}", database.port),
+        let row = |cells: [&str; 6]| {
+            let [server, address, role, mode, replication, position] = cells;
+            let line =
+                format!("  {server:<7} {address:<16} {role:<8} {mode:<11} {replication:<14} {position}");
+            line.trim_end().to_owned()
+        };
+        let mut rows = vec![row(["server", "address", "role", "mode", "replication", "position"])];
+        for (database, state) in self.fleet.databases.iter().zip(self.states) {
+            rows.push(row([
+                &database.number.to_string(),
+                &format!("127.0.0.1:{}", database.port),
                 self.role(database.number),
-                database.process_id(),
-                self.home.error_log(database.number).display(),
-            )
-        });
-        std::iter::once(header).chain(rows).collect()
+                if state.writable { "read-write" } else { "read-only" },
+                &state.replication(),
+                &state.gtid_position,
+            ]));
+        }
+        rows.push(format!("  Logs: {}/server-N.log", self.home.path().display()));
+        rows
     }
 }
 

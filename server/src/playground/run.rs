@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::record::{Phase, Record, Secrets, write_private};
 use super::report::Ready;
 use super::settings::settings;
+use super::state::observe;
 
 const DEFAULT_REPLICAS: u16 = 2;
 
@@ -40,6 +41,10 @@ async fn live(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
         fleet = site.start(&progress) => fleet?,
         () = signals.received() => bail!("stopped before everything had started"),
     };
+    let mut states = Vec::new();
+    for port in &site.ports.servers {
+        states.push(observe(*port, &site.secrets).await?);
+    }
     site.remember(Phase::Ready)?;
     Ready {
         home: &site.home,
@@ -47,6 +52,7 @@ async fn live(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
         secrets: &site.secrets,
         fleet: &fleet,
         server_version: &site.binaries.version,
+        states: &states,
     }
     .print(args.json);
     signals.received().await;
@@ -97,7 +103,11 @@ impl Site {
         let made = plan.initialise().await?;
         progress.done(&format!("data of {made} new servers made, with database and user `{APP_USER}`"));
         let fleet = plan.start().await?;
-        progress.done(&format!("primary and {} replicas serve", fleet.databases.len().saturating_sub(1)));
+        progress.done(&format!("primary and {} replicas answer", fleet.databases.len().saturating_sub(1)));
+        match plan.until_replicating(&fleet).await {
+            Ok(()) => progress.done("replication runs"),
+            Err(error) => progress.done(&format!("ATTENTION: {error:#}")),
+        }
         let text = settings(&self.home, &self.ports, &self.secrets);
         write_private(&self.home.settings_file(), &text)?;
         Ok(fleet)
