@@ -11,8 +11,9 @@ use crate::handshake_response::HandshakeResponse;
 use crate::malformed::Malformed;
 use crate::ok::Ok as OkPacket;
 use crate::prover::{Prover, Reply};
-use crate::secret::Secret;
 use crate::status::StatusFlags;
+
+pub use crate::secret::{Password, Secret};
 
 /// Who logs in, and with what wishes.
 #[derive(Clone, Debug)]
