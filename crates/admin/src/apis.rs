@@ -29,6 +29,9 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// The newest picture of it.
     fn view(&self) -> Arc<ClusterView>;
 
+    /// Its servers with what was observed of them: a list.
+    fn servers(&self) -> Value;
+
     /// What happened to it lately: a list, the oldest first.
     fn events(&self) -> Value;
 }

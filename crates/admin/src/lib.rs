@@ -25,4 +25,3 @@ mod status;
 pub use apis::{Apis, ClusterApi, ExplainRequest, GatewayApi, Readiness, ReloadApi, ReloadRefused, Reloaded};
 pub use error::AdminError;
 pub use service::AdminService;
-pub use status::{ClusterStatus, Clusters, ServerStatus};

@@ -9,7 +9,7 @@ use crate::{PoolConfig, Secret};
 section! {
     /// One primary and its replicas, reached as one database. Which server is the primary is observed, not configured.
     pub struct Cluster {
-        /// The cluster's servers.
+        /// Any members of the cluster; the others are discovered from them.
         [required restart] servers: Vec<Address> = Vec::new();
         /// The account that hadal observes the servers with. It needs `SELECT` on `mysql.*`, `REPLICATION CLIENT` (or
         /// `BINLOG MONITOR`), `REPLICA MONITOR`, `CONNECTION ADMIN` and, for the heartbeat, rights on the schema `hadal`.

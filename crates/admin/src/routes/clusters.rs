@@ -7,6 +7,6 @@ use crate::apis::Apis;
 use crate::status::{ClusterStatus, Clusters};
 
 pub(crate) async fn list(State(apis): State<Apis>) -> Json<Clusters> {
-    let clusters = apis.clusters.iter().map(|cluster| ClusterStatus::of(&cluster.view(), cluster.events()));
+    let clusters = apis.clusters.iter().map(|cluster| ClusterStatus::of(&**cluster));
     Json(Clusters { clusters: clusters.collect() })
 }
