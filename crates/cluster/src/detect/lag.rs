@@ -89,14 +89,19 @@ impl<M: Mark> Trail<M> {
     }
 }
 
-/// The lag from all that is known: the heaviest evidence counts. The server's own estimate is only asked where the
-/// trail of marks does not reach back far enough (just after a start), since it is in whole seconds, and 0 while
-/// the receiving thread is late.
+/// The lag from all that is known. Trails that the replica has walked from their beginning are exact, and the latest of
+/// them counts; a trail that it never entered may just not be replicated to it (a filter on `hadal`). Without an exact
+/// one, just after a start, every sign counts, also the server's own estimate, which is in whole seconds and 0
+/// while the receiving thread is late.
 pub fn combine(beat: Evidence, position: Evidence, seconds_behind: Option<u64>) -> Option<u64> {
-    let own = seconds_behind.map(|s| s.saturating_mul(1000));
-    let marks = [beat, position].into_iter().filter_map(|e| e.lag).max().map(millis);
-    let exact = [beat, position].iter().any(|e| e.exact);
-    if exact { marks } else { marks.max(own) }
+    let trails = [beat, position];
+    let worst = |exact_only: bool| {
+        trails.iter().filter(|e| e.exact || !exact_only).filter_map(|e| e.lag).max().map(millis)
+    };
+    if trails.iter().any(|e| e.exact) {
+        return worst(true);
+    }
+    worst(false).max(seconds_behind.map(|s| s.saturating_mul(1000)))
 }
 
 /// What one trail says of a replica.
@@ -180,6 +185,7 @@ mod tests {
             (bound(20), bound(0), Some(7), Some(7000)),
             (bound(20), bound(0), Some(0), Some(20)),
             (bound(20), none, None, Some(20)),
+            (bound(9000), exact(0), Some(0), Some(0)),
             (none, exact(900), Some(0), Some(900)),
             (none, none, Some(3), Some(3000)),
             (none, none, None, None),

@@ -223,7 +223,6 @@ mod tests {
 
     const A: ServerId = ServerId(0);
     const B: ServerId = ServerId(1);
-    const C: ServerId = ServerId(2);
 
     /// `rw`/`ro`, `down`, `pending`, `member`, and sources: `<a` connected, `~a` connecting, `!a` stopped, `<x` from
     /// outside.
@@ -260,8 +259,9 @@ mod tests {
 
     #[test]
     fn the_primary_is_found_and_followed() {
+        type Case<'a> = (&'a str, &'a [&'a str], Option<ServerId>, Option<ServerId>);
         #[rustfmt::skip]
-        let table: &[(&str, &[&str], Option<ServerId>, Option<ServerId>)] = &[
+        let table: &[Case<'_>] = &[
             ("a server alone",                           &["rw"], None, Some(A)),
             ("a read-only server alone",                 &["ro"], None, None),
             ("two replicas",                             &["rw", "ro <a", "ro <a"], None, Some(A)),
@@ -325,6 +325,5 @@ mod tests {
             assert_eq!(verdict.roles, roles, "{servers:?}");
             assert_eq!(verdict.follows_primary, follows, "{servers:?}");
         }
-        let _ = (B, C);
     }
 }

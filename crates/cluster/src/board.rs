@@ -1,0 +1,348 @@
+//! What is known of a cluster, and what follows from it: reports come in, a view and events go out. No I/O.
+
+mod change;
+mod entry;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use topology::{Accounts, Address, Catalogue, ClusterView, GtidPosition, Health, Role, ServerId};
+
+pub(crate) use entry::Entry;
+
+use crate::detect::health::Signs;
+use crate::detect::lag::{Evidence, Trail, combine};
+use crate::detect::roles::{Reach, Source, Standing, Verdict};
+use crate::detect::{health, roles};
+use crate::events::{Event, EventKind};
+use crate::observe::probe::Observation;
+use crate::options::ObserveOptions;
+use crate::report::Leader;
+use crate::status::ServerStatus;
+
+/// More servers than this are not added to a cluster, whatever they report.
+const MOST_SERVERS: usize = 64;
+
+/// The state of one cluster.
+pub(crate) struct Board {
+    name: Arc<str>,
+    options: Arc<ObserveOptions>,
+    servers: Vec<Entry>,
+    primary: Option<ServerId>,
+    /// The last one that there was, to tell a return from a change.
+    last_primary: Option<ServerId>,
+    epoch: u64,
+    revision: u64,
+    /// All times are measured from here.
+    origin: Instant,
+    beats: Trail<u64>,
+    positions: Trail<GtidPosition>,
+    accounts: Arc<Accounts>,
+    catalogue: Arc<Catalogue>,
+    events: Vec<Event>,
+}
+
+impl Board {
+    pub(crate) fn new(name: &str, options: Arc<ObserveOptions>, origin: Instant) -> Self {
+        let mut board = Self {
+            name: name.into(),
+            servers: Vec::new(),
+            primary: None,
+            last_primary: None,
+            epoch: 0,
+            revision: 0,
+            origin,
+            beats: Trail::default(),
+            positions: Trail::default(),
+            accounts: Arc::default(),
+            catalogue: Arc::default(),
+            events: Vec::new(),
+            options,
+        };
+        for address in board.options.clone().servers.clone() {
+            board.add(address);
+        }
+        board
+    }
+
+    /// Adds a server that is not there yet.
+    fn add(&mut self, address: Address) {
+        let known = self.servers.iter().any(|s| *s.address == address);
+        if !known && self.servers.len() < MOST_SERVERS {
+            let weight = self.options.weight(&address);
+            self.servers.push(Entry::new(address, weight));
+        }
+    }
+
+    /// Where the servers listen, by id.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (ServerId, &Arc<Address>)> {
+        self.servers.iter().enumerate().map(|(i, s)| (server_id(i), &s.address))
+    }
+
+    /// What has happened since the last call.
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub(crate) fn leader(&self) -> Option<Leader> {
+        let server = self.primary?;
+        let address = self.entry(server)?.address.clone();
+        Some(Leader { server, address, epoch: self.epoch })
+    }
+
+    /// A primary, accounts and catalogue are known.
+    pub(crate) fn is_ready(&self) -> bool {
+        let accounts = self.accounts.loaded || !self.options.read_accounts;
+        self.primary.is_some() && accounts && self.catalogue.loaded
+    }
+
+    pub(crate) fn set_accounts(&mut self, accounts: Arc<Accounts>) {
+        self.accounts = accounts;
+    }
+
+    pub(crate) fn set_catalogue(&mut self, catalogue: Arc<Catalogue>) {
+        self.catalogue = catalogue;
+    }
+
+    pub(crate) fn note(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// A beat was written to `server`.
+    pub(crate) fn beat(&mut self, server: ServerId, beat: u64, at: Instant) {
+        // One that was under way while the primary changed belongs to the former one's history.
+        if self.primary == Some(server) {
+            let at = self.since_origin(at);
+            self.beats.leave(beat, at);
+        }
+    }
+
+    /// A server was looked at, or could not be.
+    pub(crate) fn looked(&mut self, server: ServerId, seen: Result<Observation, String>) {
+        let Some(entry) = self.servers.get_mut(usize::from(server.0)) else { return };
+        entry.saw(seen);
+        self.find_aliases();
+        self.discover(server);
+        self.judge_roles();
+        self.measure(server);
+        self.judge_health(server);
+    }
+
+    fn judge_roles(&mut self) {
+        let standings = self.standings();
+        let verdict = roles::judge(&standings, self.primary);
+        self.remember_members(&standings, &verdict);
+        self.change_primary(&verdict);
+        for (entry, (role, follows)) in
+            self.servers.iter_mut().zip(verdict.roles.iter().zip(&verdict.follows_primary))
+        {
+            entry.follows_primary = *follows;
+            if entry.role != *role {
+                self.events.push(change::role(entry, *role, verdict.why));
+                entry.role = *role;
+            }
+        }
+    }
+
+    fn change_primary(&mut self, verdict: &Verdict) {
+        if verdict.primary == self.primary {
+            return;
+        }
+        let name = |id: Option<ServerId>| id.and_then(|id| self.entry(id)).map(|e| e.address.to_string());
+        let (from, to) = (name(self.primary), name(verdict.primary));
+        let words = [&from, &to].map(|name| name.as_deref().unwrap_or("none"));
+        self.events.push(Event::new(EventKind::Primary, to.clone(), words[0], words[1], verdict.why));
+        self.primary = verdict.primary;
+        if self.primary.is_some() && self.primary != self.last_primary {
+            self.epoch += 1;
+            self.last_primary = self.primary;
+            // Another server, another history to arrive on the replicas.
+            self.beats.clear();
+            self.positions.clear();
+        }
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        self.servers.iter().map(|entry| self.standing(entry)).collect()
+    }
+
+    fn standing(&self, entry: &Entry) -> Standing {
+        let Some(seen) = entry.seen.as_ref().filter(|_| !entry.is_alias) else {
+            let reach = if entry.is_alias { Reach::Down } else { entry.reach };
+            return Standing { reach, ..Standing::unknown() };
+        };
+        let sources = seen.channels.iter().map(|channel| Source {
+            from: self.find(&channel.source, channel.source_server_id, &entry.address),
+            link: channel.link(),
+        });
+        Standing {
+            reach: entry.reach,
+            writable: !seen.read_only,
+            sources: sources.collect(),
+            member: entry.is_member,
+        }
+    }
+
+    /// The member at this address, or with this `server_id`: servers name each other as they see each other, which
+    /// need not be how hadal sees them.
+    fn find(&self, address: &Address, id: u32, seen_from: &Address) -> Option<ServerId> {
+        let address = change::seen_from(address, seen_from);
+        let same = |entry: &Entry| *entry.address == address;
+        let at =
+            self.servers.iter().position(same).or_else(|| self.servers.iter().position(|e| e.has_id(id)));
+        at.map(|i| self.original(i))
+    }
+
+    /// The first entry for the same server.
+    fn original(&self, index: usize) -> ServerId {
+        let identity = self.servers.get(index).and_then(Entry::identity);
+        let first = identity
+            .and_then(|identity| self.servers.iter().position(|e| e.identity().as_ref() == Some(&identity)));
+        server_id(first.unwrap_or(index))
+    }
+
+    /// The same server under two addresses counts once.
+    fn find_aliases(&mut self) {
+        for i in 0..self.servers.len() {
+            let is_alias = self.original(i) != server_id(i);
+            if let Some(entry) = self.servers.get_mut(i) {
+                entry.is_alias = is_alias;
+            }
+        }
+    }
+
+    /// Adds the servers that this one names. Waits until every known server has said who it is, so that a second
+    /// name of a known server is recognised.
+    fn discover(&mut self, server: ServerId) {
+        let waiting = self.servers.iter().any(|s| s.reach == Reach::Pending);
+        if !self.options.discover || waiting {
+            return;
+        }
+        let Some((entry, seen)) = self.entry(server).and_then(|e| Some((e, e.seen.as_ref()?))) else {
+            return;
+        };
+        let sources = seen.channels.iter().map(|c| (&c.source, c.source_server_id));
+        let named = sources.chain(seen.replicas.iter().map(|(address, id)| (address, *id)));
+        let new: Vec<_> = named
+            .filter(|(address, id)| self.find(address, *id, &entry.address).is_none())
+            .map(|(address, _)| change::seen_from(address, &entry.address))
+            .collect();
+        let by = entry.address.to_string();
+        for address in new {
+            let name = address.to_string();
+            self.add(address);
+            let why = format!("named by {by}");
+            self.events.push(Event::new(EventKind::Discovered, Some(name), "", "added", &why));
+        }
+    }
+
+    /// A server that took part in this cluster's replication once may lead it later.
+    fn remember_members(&mut self, standings: &[Standing], verdict: &Verdict) {
+        for (i, standing) in standings.iter().enumerate() {
+            let from: Vec<_> = standing.sources.iter().filter_map(|s| s.from).collect();
+            let leads = verdict.primary == Some(server_id(i));
+            let members =
+                from.iter().map(|id| usize::from(id.0)).chain((leads || !from.is_empty()).then_some(i));
+            for member in members {
+                if let Some(entry) = self.servers.get_mut(member) {
+                    entry.is_member = true;
+                }
+            }
+        }
+    }
+
+    /// Leaves a mark on the primary, or measures how late a replica is.
+    fn measure(&mut self, server: ServerId) {
+        let Some(entry) = self.entry(server) else { return };
+        let (Some(seen), Reach::Up) = (&entry.seen, entry.reach) else { return };
+        let lag_ms = match entry.role {
+            Role::Primary => {
+                let (written, at) = (seen.written.clone(), self.since_origin(seen.ended));
+                if !written.is_empty() {
+                    self.positions.leave(written, at);
+                }
+                Some(0)
+            }
+            Role::Replica => self.lag_of(seen),
+            Role::Unknown => None,
+        };
+        if let Some(entry) = self.servers.get_mut(usize::from(server.0)) {
+            entry.lag_ms = lag_ms;
+        }
+    }
+
+    fn lag_of(&self, seen: &Observation) -> Option<u64> {
+        let at = self.since_origin(seen.began);
+        let beat = Evidence::of(&self.beats, seen.beat.as_ref(), at);
+        let position = Evidence::of(&self.positions, Some(&seen.reached), at);
+        combine(beat, position, seen.channels.iter().filter_map(|c| c.seconds_behind).max())
+    }
+
+    /// Judges everybody, since a change of the primary concerns all; a returning server's share grows only with its
+    /// own looks.
+    fn judge_health(&mut self, looked_at: ServerId) {
+        let primary_is_up = self.primary.and_then(|id| self.entry(id)).is_some_and(|e| e.reach == Reach::Up);
+        for (i, entry) in self.servers.iter_mut().enumerate() {
+            let health = health_of(entry, primary_is_up, self.options.max_lag_ms);
+            if let Some(event) = change::health(entry, &health) {
+                self.events.push(event);
+            }
+            entry.health = health;
+            let healthy = entry.health.is_healthy();
+            if !healthy || server_id(i) == looked_at {
+                entry.ramp = entry.ramp.next(healthy);
+            }
+        }
+    }
+
+    /// The view to publish now.
+    pub(crate) fn view(&mut self) -> ClusterView {
+        self.revision += 1;
+        ClusterView {
+            name: self.name.clone(),
+            revision: self.revision,
+            epoch: self.epoch,
+            servers: self.servers.iter().enumerate().map(|(i, e)| e.view(server_id(i))).collect(),
+            primary: self.primary,
+            accounts: self.accounts.clone(),
+            catalogue: self.catalogue.clone(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Vec<ServerStatus> {
+        self.servers.iter().map(Entry::status).collect()
+    }
+
+    fn entry(&self, id: ServerId) -> Option<&Entry> {
+        self.servers.get(usize::from(id.0))
+    }
+
+    fn since_origin(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.origin)
+    }
+}
+
+fn health_of(entry: &Entry, primary_is_up: bool, max_lag_ms: u64) -> Health {
+    if entry.is_alias {
+        return Health::Degraded("the same server as another address".to_owned());
+    }
+    let seen = match (&entry.down_why, &entry.seen) {
+        (Some(why), _) => return Health::Down(why.clone()),
+        (None, None) => return Health::Down("not tried yet".to_owned()),
+        (None, Some(seen)) => seen,
+    };
+    let threads: Vec<_> = seen.channels.iter().map(|c| (c.receiver.clone(), c.applier.clone())).collect();
+    health::judge(&Signs {
+        role: entry.role,
+        threads: &threads,
+        lag_ms: entry.lag_ms,
+        max_lag_ms,
+        follows_primary: entry.follows_primary,
+        primary_is_up,
+    })
+}
+
+fn server_id(index: usize) -> ServerId {
+    // There are at most MOST_SERVERS.
+    ServerId(u16::try_from(index).unwrap_or(u16::MAX))
+}

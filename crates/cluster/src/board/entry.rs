@@ -1,0 +1,128 @@
+//! One server on the board.
+
+use std::sync::Arc;
+
+use topology::{Address, Health, Role, ServerId, ServerView};
+
+use crate::detect::health::Ramp;
+use crate::detect::roles::Reach;
+use crate::observe::probe::Observation;
+use crate::observe::replication::Channel;
+use crate::status::{ServerStatus, SourceStatus};
+
+/// What is known of one server and what was made of it.
+pub(crate) struct Entry {
+    pub(crate) address: Arc<Address>,
+    pub(crate) weight: u32,
+    pub(crate) reach: Reach,
+    /// The newest observation there is, also of a server that is down.
+    pub(crate) seen: Option<Observation>,
+    pub(crate) down_why: Option<String>,
+    /// Another entry leads to the same server.
+    pub(crate) is_alias: bool,
+    /// See [`crate::detect::roles::Standing::member`].
+    pub(crate) is_member: bool,
+    pub(crate) role: Role,
+    pub(crate) follows_primary: bool,
+    pub(crate) lag_ms: Option<u64>,
+    pub(crate) health: Health,
+    pub(crate) ramp: Ramp,
+    version: Arc<str>,
+}
+
+impl Entry {
+    pub(crate) fn new(address: Address, weight: u32) -> Self {
+        Self {
+            address: Arc::new(address),
+            weight,
+            reach: Reach::Pending,
+            seen: None,
+            down_why: None,
+            is_alias: false,
+            is_member: false,
+            role: Role::Unknown,
+            follows_primary: true,
+            lag_ms: None,
+            health: Health::Down("not tried yet".to_owned()),
+            ramp: Ramp::default(),
+            version: "".into(),
+        }
+    }
+
+    /// Takes in the outcome of a look.
+    pub(crate) fn saw(&mut self, outcome: Result<Observation, String>) {
+        match outcome {
+            Ok(seen) => {
+                if *self.version != *seen.version {
+                    self.version = seen.version.as_str().into();
+                }
+                self.reach = Reach::Up;
+                self.down_why = None;
+                self.seen = Some(seen);
+            }
+            Err(why) => {
+                self.reach = Reach::Down;
+                self.down_why = Some(why);
+            }
+        }
+    }
+
+    pub(crate) fn has_id(&self, id: u32) -> bool {
+        id != 0 && self.seen.as_ref().is_some_and(|s| s.server_id == id)
+    }
+
+    /// What tells two servers apart; `None` before the first contact.
+    pub(crate) fn identity(&self) -> Option<(u32, &(String, String))> {
+        self.seen.as_ref().map(|s| (s.server_id, &s.identity))
+    }
+
+    pub(crate) fn view(&self, id: ServerId) -> ServerView {
+        let seen = self.seen.as_ref();
+        ServerView {
+            id,
+            address: self.address.clone(),
+            role: self.role,
+            health: self.health.clone(),
+            lag_ms: self.lag_ms,
+            position: seen.map(|s| s.position.clone()).unwrap_or_default(),
+            weight: self.weight,
+            ramp_percent: self.ramp.percent(),
+            version: self.version.clone(),
+            server_id: seen.map_or(0, |s| s.server_id),
+            // What was never seen is not to be written to.
+            read_only: seen.is_none_or(|s| s.read_only),
+        }
+    }
+
+    pub(crate) fn status(&self) -> ServerStatus {
+        let seen = self.seen.as_ref();
+        let probe_us = seen.map_or(0, |s| s.ended.saturating_duration_since(s.began).as_micros());
+        ServerStatus {
+            server: self.address.to_string(),
+            role: self.role.as_str(),
+            health: self.health.clone(),
+            lag_ms: self.lag_ms,
+            position: seen.map(|s| s.position.to_string()).unwrap_or_default(),
+            weight: self.weight,
+            ramp_percent: self.ramp.percent(),
+            version: self.version.to_string(),
+            server_id: seen.map_or(0, |s| s.server_id),
+            read_only: seen.is_none_or(|s| s.read_only),
+            sources: seen.map(|s| s.channels.iter().map(source).collect()).unwrap_or_default(),
+            probe_us: u64::try_from(probe_us).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+fn source(channel: &Channel) -> SourceStatus {
+    let errors = [channel.receiver.error.as_str(), channel.applier.error.as_str()];
+    SourceStatus {
+        name: channel.name.clone(),
+        source: channel.source.to_string(),
+        receiver: channel.receiver.state.clone(),
+        applier: channel.applier.state.clone(),
+        error: errors.into_iter().filter(|e| !e.is_empty()).collect::<Vec<_>>().join("; "),
+        received: channel.received.to_string(),
+        seconds_behind: channel.seconds_behind,
+    }
+}

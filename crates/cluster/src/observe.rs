@@ -1,0 +1,7 @@
+//! Looking at the servers: one task per server, one for the heartbeat. They report; they judge nothing.
+
+pub(crate) mod heartbeat;
+pub(crate) mod probe;
+pub(crate) mod replication;
+pub(crate) mod session;
+pub(crate) mod watcher;

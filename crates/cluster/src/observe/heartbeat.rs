@@ -1,0 +1,149 @@
+//! The heartbeat: a row on the primary that this node rewrites with every poll, and its arrival on the replicas.
+//!
+//! The row `hadal.heartbeat(node, beat, written_at)` carries a number that grows. Lag is measured by when *this
+//! process* wrote the beat that a replica has not got yet ([`crate::detect::lag`]), so neither the primary's clock nor
+//! the replica's matters; `written_at` is for people only.
+//!
+//! What it costs: one small transaction per poll and hadal node (two a second by default), which takes a GTID in the
+//! primary's domain and some 200 bytes of binary log. `heartbeat = false` turns it off; lag then comes from the
+//! positions alone, which is as exact while the primary writes at least as often as it is looked at.
+//!
+//! The heart has its own connection: where the primary blocks writes (a full disk, a global read lock, a
+//! semi-synchronous commit that nobody acknowledges), it must still be seen as reachable.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use mysql_client::{Client, ClientError};
+use tokio::sync::{mpsc, watch};
+
+use super::session;
+use crate::options::ObserveOptions;
+use crate::report::{Leader, Report};
+
+/// The newest beat of `node` that has arrived on a server; `None` where there is none yet.
+pub(crate) async fn read(client: &mut Client, node: Option<&str>) -> Result<Option<u64>, ClientError> {
+    let Some(node) = node else { return Ok(None) };
+    let sql = format!("SELECT beat FROM hadal.heartbeat WHERE node='{}'", key(node));
+    match client.query(&sql).await {
+        Ok(rows) => Ok(rows.parse(0, "beat")),
+        // Not created yet, or not for our eyes.
+        Err(ClientError::Server(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The node's name as it may stand between quotes.
+fn key(node: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    node.chars().take(64).map(plain).collect()
+}
+
+const SCHEMA: &str = "CREATE DATABASE IF NOT EXISTS hadal";
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS hadal.heartbeat (node VARCHAR(64) CHARACTER SET ascii NOT NULL \
+                     PRIMARY KEY, beat BIGINT UNSIGNED NOT NULL, written_at DATETIME(6) NOT NULL) ENGINE=InnoDB \
+                     COMMENT='Written by hadal to measure how late replicas are'";
+
+/// The task that writes the heartbeat to whoever is the primary.
+pub(crate) struct Heart {
+    pub(crate) options: Arc<ObserveOptions>,
+    pub(crate) leader: watch::Receiver<Option<Leader>>,
+    pub(crate) reports: mpsc::Sender<Report>,
+    beat: u64,
+}
+
+impl Heart {
+    pub(crate) fn new(
+        options: Arc<ObserveOptions>,
+        leader: watch::Receiver<Option<Leader>>,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        // Begins above the beats of a former process of this node.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { options, leader, reports, beat: u64::try_from(now.as_millis()).unwrap_or(0) }
+    }
+
+    /// Beats until nobody listens any more.
+    pub(crate) async fn run(mut self) {
+        let mut fault = None;
+        loop {
+            let Some(leader) = self.leader.borrow_and_update().clone() else {
+                if self.leader.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            let mut changes = self.leader.clone();
+            let error = tokio::select! {
+                error = self.beat_on(&leader, &mut fault) => error.to_string(),
+                gone = changes.changed() => if gone.is_ok() { continue } else { return },
+            };
+            if self.tell(&mut fault, Some(error)).await.is_err() {
+                return;
+            }
+            let pause = self.options.poll_interval * 4;
+            // Another primary is worth another attempt at once.
+            let _ = tokio::time::timeout(pause, self.leader.changed()).await;
+        }
+    }
+
+    /// Writes beats until something fails.
+    async fn beat_on(&mut self, leader: &Leader, fault: &mut Option<String>) -> ClientError {
+        match self.try_beat_on(leader, fault).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    async fn try_beat_on(
+        &mut self,
+        leader: &Leader,
+        fault: &mut Option<String>,
+    ) -> Result<std::convert::Infallible, ClientError> {
+        let mut client = session::open(&self.options, &leader.address, "heartbeat").await?;
+        create(&mut client).await?;
+        let mut ticks = tokio::time::interval(self.options.poll_interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.beat += 1;
+            if client.exec(&self.statement()).await? > 0 {
+                let report = Report::Beat { server: leader.server, beat: self.beat, at: Instant::now() };
+                // An error means that the service ends, and this task with it.
+                let _ = self.reports.send(report).await;
+            }
+            let _ = self.tell(fault, None).await;
+        }
+    }
+
+    /// Checks and writes in one go: an administrator may be exempt from `read_only`, and a server that was made
+    /// read-only a moment ago must not get a transaction of its own.
+    fn statement(&self) -> String {
+        let (node, beat) = (key(&self.options.node), self.beat);
+        format!(
+            "BEGIN NOT ATOMIC IF @@global.read_only = 0 THEN INSERT INTO hadal.heartbeat VALUES \
+             ('{node}', {beat}, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE beat = {beat}, written_at = \
+             UTC_TIMESTAMP(6); END IF; END"
+        )
+    }
+
+    /// Reports a fault, or its end, once.
+    async fn tell(&self, fault: &mut Option<String>, now: Option<String>) -> Result<(), ()> {
+        if *fault == now {
+            return Ok(());
+        }
+        fault.clone_from(&now);
+        self.reports.send(Report::HeartbeatFault(now)).await.map_err(drop)
+    }
+}
+
+/// Creates the table where it is missing; where it is there, no right to create anything is needed.
+async fn create(client: &mut Client) -> Result<(), ClientError> {
+    if client.query("SELECT 1 FROM hadal.heartbeat LIMIT 1").await.is_ok() {
+        return Ok(());
+    }
+    if client.query("SHOW CREATE DATABASE hadal").await.is_err() {
+        client.exec(SCHEMA).await?;
+    }
+    client.exec(TABLE).await.map(drop)
+}

@@ -1,0 +1,85 @@
+//! One look at one server: a few cheap questions.
+
+use std::time::Instant;
+
+use mysql_client::{Client, ClientError, Rows};
+use topology::{Address, GtidPosition};
+
+use super::heartbeat;
+use super::replication::{Channel, channels};
+
+/// What a server said.
+#[derive(Clone, Debug)]
+pub(crate) struct Observation {
+    /// Before the first question was asked.
+    pub(crate) began: Instant,
+    /// After the last answer.
+    pub(crate) ended: Instant,
+    pub(crate) version: String,
+    pub(crate) server_id: u32,
+    /// `@@hostname` and `@@port`: with the id they tell whether two addresses lead to the same server.
+    pub(crate) identity: (String, String),
+    pub(crate) read_only: bool,
+    /// What a read is certain to see.
+    pub(crate) position: GtidPosition,
+    /// `gtid_binlog_pos`: on the primary, what replicas have to reach.
+    pub(crate) written: GtidPosition,
+    /// `gtid_current_pos`: what a replica has reached, without what others wrote to it behind replication's back.
+    pub(crate) reached: GtidPosition,
+    pub(crate) channels: Vec<Channel>,
+    /// The newest beat of this node that arrived there.
+    pub(crate) beat: Option<u64>,
+    /// Replicas that reported where they listen, with their `server_id`.
+    pub(crate) replicas: Vec<(Address, u32)>,
+}
+
+const FACTS: &str = "SELECT @@version AS version, @@server_id AS server_id, @@hostname AS hostname, @@port AS port, \
+                     @@global.read_only AS read_only, @@global.gtid_slave_pos AS slave_pos, \
+                     @@global.gtid_binlog_pos AS binlog_pos, @@global.gtid_current_pos AS current_pos";
+
+/// Looks at the server. `node` names the heartbeat row to read, if there is to be one.
+pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Observation, ClientError> {
+    let began = Instant::now();
+    let facts = client.query(FACTS).await?;
+    let position = |column: &str| -> GtidPosition {
+        facts.get(0, column).and_then(|text| text.parse().ok()).unwrap_or_default()
+    };
+    let text = |column: &str| facts.get(0, column).unwrap_or_default().to_owned();
+    let written = position("binlog_pos");
+    let slave_pos = position("slave_pos");
+    let mut visible = slave_pos.clone();
+    visible.advance_all(&written);
+    let mut reached = position("current_pos");
+    reached.advance_all(&slave_pos);
+    let mut observation = Observation {
+        began,
+        ended: began,
+        version: text("version"),
+        server_id: facts.parse(0, "server_id").unwrap_or(0),
+        identity: (text("hostname"), text("port")),
+        read_only: !matches!(facts.get(0, "read_only"), Some("0" | "OFF")),
+        position: visible,
+        written,
+        reached,
+        channels: channels(&client.query("SHOW ALL SLAVES STATUS").await?),
+        beat: heartbeat::read(client, node).await?,
+        replicas: replicas(client).await?,
+    };
+    observation.ended = Instant::now();
+    Ok(observation)
+}
+
+/// Replicas that a server knows of, as far as they were given a `report_host`. The right to ask is optional.
+async fn replicas(client: &mut Client) -> Result<Vec<(Address, u32)>, ClientError> {
+    match client.query("SHOW SLAVE HOSTS").await {
+        Ok(rows) => Ok((0..rows.len()).filter_map(|row| reported(&rows, row)).collect()),
+        Err(ClientError::Server(_)) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn reported(rows: &Rows, row: usize) -> Option<(Address, u32)> {
+    let host = rows.get(row, "Host").filter(|host| !host.is_empty())?;
+    let port = rows.parse(row, "Port").filter(|port| *port != 0)?;
+    Some((Address::new(host, port), rows.parse(row, "Server_id")?))
+}

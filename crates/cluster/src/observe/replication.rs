@@ -1,0 +1,60 @@
+//! The replication connections of a server, from `SHOW ALL SLAVES STATUS`.
+
+use mysql_client::Rows;
+use topology::{Address, GtidPosition};
+
+use crate::detect::health::Thread;
+use crate::detect::roles::Link;
+
+/// One replication connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    pub(crate) name: String,
+    pub(crate) source: Address,
+    /// 0 before the first contact with the source.
+    pub(crate) source_server_id: u32,
+    pub(crate) receiver: Thread,
+    pub(crate) applier: Thread,
+    pub(crate) seconds_behind: Option<u64>,
+    pub(crate) received: GtidPosition,
+}
+
+impl Channel {
+    pub(crate) fn link(&self) -> Link {
+        match self.receiver.state.as_str() {
+            "Yes" => Link::Connected,
+            "No" => Link::Stopped,
+            _ => Link::Connecting,
+        }
+    }
+}
+
+/// Reads the rows; a connection without a source (after `RESET SLAVE`) is none.
+pub(crate) fn channels(rows: &Rows) -> Vec<Channel> {
+    (0..rows.len()).filter_map(|row| channel(rows, row)).collect()
+}
+
+fn channel(rows: &Rows, row: usize) -> Option<Channel> {
+    let text = |column: &str| rows.get(row, column).unwrap_or_default().to_owned();
+    let host = text("Master_Host");
+    let port = rows.parse(row, "Master_Port").filter(|port| *port != 0)?;
+    if host.is_empty() {
+        return None;
+    }
+    Some(Channel {
+        name: text("Connection_name"),
+        source: Address::new(host, port),
+        source_server_id: rows.parse(row, "Master_Server_Id").unwrap_or(0),
+        receiver: thread(rows, row, "Slave_IO_Running", "Last_IO_Errno", "Last_IO_Error"),
+        applier: thread(rows, row, "Slave_SQL_Running", "Last_SQL_Errno", "Last_SQL_Error"),
+        seconds_behind: rows.parse(row, "Seconds_Behind_Master"),
+        received: text("Gtid_IO_Pos").parse().unwrap_or_default(),
+    })
+}
+
+fn thread(rows: &Rows, row: usize, state: &str, number: &str, message: &str) -> Thread {
+    let number = rows.get(row, number).unwrap_or("0");
+    let message = rows.get(row, message).unwrap_or_default();
+    let error = if number == "0" { String::new() } else { format!("error {number}: {message}") };
+    Thread { state: rows.get(row, state).unwrap_or("No").to_owned(), error }
+}

@@ -1,0 +1,73 @@
+//! The task that watches one server: it keeps a connection open and looks at the server again and again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mysql_client::{Client, ClientError};
+use tokio::sync::{Notify, mpsc};
+use topology::{Address, ServerId};
+
+use super::probe::{Observation, probe};
+use super::session;
+use crate::options::ObserveOptions;
+use crate::report::Report;
+
+/// The longest pause between two attempts to reach a server that is down.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Looks that were asked for are not closer together than this, however many sessions ask.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+pub(crate) struct Watcher {
+    pub(crate) id: ServerId,
+    pub(crate) address: Arc<Address>,
+    pub(crate) options: Arc<ObserveOptions>,
+    /// Somebody wants to know now.
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) reports: mpsc::Sender<Report>,
+}
+
+impl Watcher {
+    /// Watches until nobody listens any more.
+    pub(crate) async fn run(self) {
+        let mut client = None;
+        let mut failures = 0_u32;
+        loop {
+            let began = Instant::now();
+            let seen = self.look(&mut client).await.map_err(|error| error.to_string());
+            failures = if seen.is_ok() { 0 } else { failures.saturating_add(1) };
+            if self.reports.send(Report::Looked { server: self.id, seen: seen.map(Box::new) }).await.is_err()
+            {
+                return;
+            }
+            self.pause(began, failures).await;
+        }
+    }
+
+    /// Sleeps until the next look is due, or until somebody asks for one.
+    async fn pause(&self, began: Instant, failures: u32) {
+        let doubled = self.options.poll_interval.saturating_mul(1 << failures.saturating_sub(1).min(4));
+        let pause = doubled.min(LONGEST_PAUSE.max(self.options.poll_interval));
+        let rest = pause.saturating_sub(began.elapsed()).max(SHORTEST_PAUSE);
+        let wanted = async {
+            self.wake.notified().await;
+            tokio::time::sleep(SHORTEST_PAUSE.saturating_sub(began.elapsed())).await;
+        };
+        let _ = tokio::time::timeout(rest, wanted).await;
+    }
+
+    /// A connection that breaks is replaced at once: it may have been killed, or timed out, on a healthy server.
+    async fn look(&self, client: &mut Option<Client>) -> Result<Observation, ClientError> {
+        let node = self.options.heartbeat.then_some(self.options.node.as_str());
+        if let Some(mut open) = client.take()
+            && let Ok(observation) = probe(&mut open, node).await
+        {
+            *client = Some(open);
+            return Ok(observation);
+        }
+        let mut fresh = session::open(&self.options, &self.address, "observe").await?;
+        let observation = probe(&mut fresh, node).await?;
+        *client = Some(fresh);
+        Ok(observation)
+    }
+}

@@ -1,0 +1,78 @@
+//! What the observer of one cluster needs to know.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mysql_client::{ConnectOptions, LoginRequest, Secret};
+use mysql_wire::{Capabilities, attributes};
+use topology::Address;
+
+/// Settings of a cluster's observer. `server` fills them from the configuration.
+#[derive(Clone, Debug)]
+pub struct ObserveOptions {
+    /// Any members; the others are discovered from them.
+    pub servers: Vec<Address>,
+    pub admin_user: String,
+    pub admin_secret: Secret,
+    /// A replica that is later takes no reads.
+    pub max_lag_ms: u64,
+    /// How often each server is looked at.
+    pub poll_interval: Duration,
+    /// For connecting to a server and for each question to it. A server that takes longer is down.
+    pub probe_timeout: Duration,
+    /// Write a row on the primary with every poll, to measure how late the replicas are.
+    pub heartbeat: bool,
+    /// Name of this hadal node: the key of its heartbeat row.
+    pub node: String,
+    /// Share of reads by `HOST:PORT`; 1 where a server is not named.
+    pub weights: BTreeMap<String, u32>,
+    /// Read accounts and passwords' hashes from the primary. Off, users come from hadal's configuration alone.
+    pub read_accounts: bool,
+    /// Add servers that members replicate from, and replicas that report themselves.
+    pub discover: bool,
+}
+
+impl ObserveOptions {
+    /// Defaults for these servers and this administrative account.
+    pub fn new(servers: Vec<Address>, admin_user: impl Into<String>, admin_secret: Secret) -> Self {
+        Self {
+            servers,
+            admin_user: admin_user.into(),
+            admin_secret,
+            max_lag_ms: 1000,
+            poll_interval: Duration::from_millis(500),
+            probe_timeout: Duration::from_secs(1),
+            heartbeat: true,
+            node: "hadal".to_owned(),
+            weights: BTreeMap::new(),
+            read_accounts: true,
+            discover: true,
+        }
+    }
+
+    pub(crate) fn weight(&self, address: &Address) -> u32 {
+        self.weights.get(&address.to_string()).copied().unwrap_or(1)
+    }
+
+    /// How the control plane connects to a server; `purpose` is seen in the server's process list attributes.
+    pub(crate) fn connect_to(&self, address: &Address, purpose: &str) -> ConnectOptions {
+        let mut block = Vec::new();
+        attributes::put_attribute(&mut block, b"program_name", b"hadal");
+        attributes::put_attribute(&mut block, b"purpose", purpose.as_bytes());
+        ConnectOptions {
+            address: address.clone(),
+            login: LoginRequest {
+                user: self.admin_user.clone().into_bytes(),
+                secret: self.admin_secret.clone(),
+                database: None,
+                capabilities: Capabilities::NONE,
+                collation: UTF8MB4_GENERAL_CI,
+                max_packet: 1 << 24,
+                attributes: block,
+            },
+            timeout: self.probe_timeout,
+        }
+    }
+}
+
+const UTF8MB4_GENERAL_CI: u8 = 45;

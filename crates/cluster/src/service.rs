@@ -1,0 +1,145 @@
+//! The service of one cluster: starts the tasks, takes their reports, publishes what follows from them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use topology::{ClusterView, ViewCell};
+
+use crate::board::Board;
+use crate::dictionary::{Dictionary, Request};
+use crate::events::{Event, EventKind};
+use crate::handle::{ClusterHandle, Shared};
+use crate::observe::heartbeat::Heart;
+use crate::observe::watcher::Watcher;
+use crate::options::ObserveOptions;
+use crate::report::{Leader, Report};
+
+/// Reports that may wait for the service; a task that finds no room waits with its next look.
+const REPORTS: usize = 64;
+
+/// Requests to read the dictionary again that may wait; more are pointless, since one reading answers all.
+const REQUESTS: usize = 64;
+
+/// Observes one cluster. Run it on any tokio runtime with time and I/O.
+pub struct ClusterService {
+    options: Arc<ObserveOptions>,
+    shared: Arc<Shared>,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl ClusterService {
+    /// A service that does nothing before it is run, and the handle to what it will know.
+    pub fn new(name: &str, options: ObserveOptions) -> (Self, ClusterHandle) {
+        let (asked, requests) = mpsc::channel(REQUESTS);
+        let shared = Arc::new(Shared::new(name, ViewCell::new(ClusterView::new(name)), asked));
+        let handle = ClusterHandle::new(shared.clone());
+        (Self { options: Arc::new(options), shared, requests }, handle)
+    }
+
+    /// Observes until `shutdown` resolves. All tasks of the service have ended when this returns.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let (reports, inbox) = mpsc::channel(REPORTS);
+        let (leader, leaders) = watch::channel(None);
+        let mut tasks = JoinSet::new();
+        if self.options.heartbeat {
+            tasks.spawn(Heart::new(self.options.clone(), leaders.clone(), reports.clone()).run());
+        }
+        tasks.spawn(Dictionary::new(self.options.clone(), leaders, self.requests, reports.clone()).run());
+        let board = Board::new(&self.shared.name, self.options.clone(), Instant::now());
+        let mut observer =
+            Observer { options: self.options, shared: self.shared, board, tasks, reports, leader };
+        observer.watch_new_servers();
+        observer.publish();
+        tokio::select! {
+            () = observer.follow(inbox) => {}
+            () = shutdown => {}
+        }
+        observer.tasks.shutdown().await;
+    }
+}
+
+/// The running service.
+struct Observer {
+    options: Arc<ObserveOptions>,
+    shared: Arc<Shared>,
+    board: Board,
+    tasks: JoinSet<()>,
+    reports: mpsc::Sender<Report>,
+    leader: watch::Sender<Option<Leader>>,
+}
+
+impl Observer {
+    async fn follow(&mut self, mut inbox: mpsc::Receiver<Report>) {
+        while let Some(report) = inbox.recv().await {
+            let asked_by = self.take(report);
+            self.publish();
+            for asker in asked_by {
+                // Who asked may have gone away.
+                let _ = asker.send(());
+            }
+        }
+    }
+
+    /// Takes in one report; gives those who wait for it to be published.
+    fn take(&mut self, report: Report) -> Vec<tokio::sync::oneshot::Sender<()>> {
+        match report {
+            Report::Looked { server, seen } => self.board.looked(server, seen.map(|seen| *seen)),
+            Report::Beat { server, beat, at } => self.board.beat(server, beat, at),
+            Report::HeartbeatFault(fault) => self.note_fault(EventKind::Heartbeat, fault.as_deref()),
+            Report::DictionaryFault(fault) => self.note_fault(EventKind::Dictionary, fault.as_deref()),
+            Report::Dictionary { accounts, catalogue, asked_by } => {
+                if let Some(accounts) = accounts {
+                    self.board.set_accounts(accounts);
+                }
+                if let Some(catalogue) = catalogue {
+                    self.board.set_catalogue(catalogue);
+                }
+                return asked_by;
+            }
+        }
+        Vec::new()
+    }
+
+    fn note_fault(&mut self, kind: EventKind, fault: Option<&str>) {
+        let (from, to) = if fault.is_some() { ("working", "failing") } else { ("failing", "working") };
+        self.board.note(Event::new(kind, None, from, to, fault.unwrap_or_default()));
+    }
+
+    fn publish(&mut self) {
+        self.watch_new_servers();
+        self.shared.view.publish(self.board.view());
+        self.shared.set_status(self.board.status());
+        for event in self.board.take_events() {
+            self.shared.events.publish(&self.shared.name, event);
+        }
+        let leader = self.board.leader();
+        let changed = self.leader.send_if_modified(|now| {
+            let changed = *now != leader;
+            now.clone_from(&leader);
+            changed
+        });
+        if changed {
+            // What the others make of it is worth knowing at once.
+            self.shared.wake_all();
+        }
+        if self.board.is_ready() {
+            self.shared.set_ready();
+        }
+    }
+
+    /// Starts a task for every server that has none yet.
+    fn watch_new_servers(&mut self) {
+        let watched = self.shared.watched();
+        let new: Vec<_> = self.board.addresses().skip(watched).map(|(id, a)| (id, a.clone())).collect();
+        for (id, address) in new {
+            let wake = Arc::new(Notify::new());
+            self.shared.add_waker(wake.clone());
+            let watcher =
+                Watcher { id, address, options: self.options.clone(), wake, reports: self.reports.clone() };
+            self.tasks.spawn(watcher.run());
+        }
+    }
+}
