@@ -108,7 +108,7 @@ impl Site {
             Ok(()) => progress.done("replication runs"),
             Err(error) => progress.done(&format!("ATTENTION: {error:#}")),
         }
-        let text = settings(&self.home, &self.ports, &self.secrets);
+        let text = settings(self.home.path(), &self.ports, &self.secrets);
         write_private(&self.home.settings_file(), &text)?;
         Ok(fleet)
     }

@@ -1,12 +1,13 @@
 //! The `hadal.toml` of a playground: what a person would write for these servers, and nothing more.
 
+use std::path::Path;
+
 use super::accounts::{ADMIN_USER, APP_USER};
-use super::home::Home;
 use super::ports::Ports;
 use super::record::Secrets;
 
 /// The text of `hadal.toml`.
-pub(super) fn settings(home: &Home, ports: &Ports, secrets: &Secrets) -> String {
+pub(super) fn settings(folder: &Path, ports: &Ports, secrets: &Secrets) -> String {
     let servers: Vec<String> = ports.servers.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
     format!(
         "# Written by `hadal playground` at every start; copy it to change it.\n\
@@ -15,7 +16,7 @@ pub(super) fn settings(home: &Home, ports: &Ports, secrets: &Secrets) -> String 
          [gateway]\nlisten = [\"127.0.0.1:{gateway}\"]\n\n\
          [users.{APP_USER}]\ncluster = \"main\"\n\n\
          [admin]\nlisten = \"127.0.0.1:{admin}\"\n",
-        data_dir = quoted(&home.path().join("hadal").to_string_lossy()),
+        data_dir = quoted(&folder.join("hadal").to_string_lossy()),
         servers = servers.join(", "),
         admin_password = quoted(&secrets.admin_password),
         gateway = ports.gateway,
@@ -40,6 +41,17 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_a_right_configuration() {
+        let ports = Ports { gateway: 6033, admin: 6080, servers: vec![16001, 16002] };
+        let secrets = Secrets::generate("app").unwrap();
+        let text = settings(Path::new("/tmp/a \"b\" \\c"), &ports, &secrets);
+        let loaded = config::parse(&text, "hadal.toml").unwrap();
+        let cluster = &loaded.config.clusters["main"];
+        assert_eq!(cluster.servers.len(), 2);
+        assert_eq!(loaded.config.node.data_dir, Path::new("/tmp/a \"b\" \\c/hadal"));
+    }
 
     #[test]
     fn quoting_survives_what_a_path_can_hold() {
