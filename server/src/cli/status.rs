@@ -1,0 +1,116 @@
+//! `hadal status`
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::admin_url::AdminUrl;
+use super::output::print;
+use super::table::table;
+
+/// Shows the clusters and their servers as the running hadal sees them.
+///
+/// Exit code 1 where hadal cannot be asked, or is asked and cannot serve clients; the reasons are shown.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    url: AdminUrl,
+
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let (_, ready) = args.url.get("/readyz")?;
+    let clusters = args.url.fetch("/api/v1/clusters")?;
+    let is_ready = ready["ready"] == json!(true);
+    if args.json {
+        let all = json!({
+            "ready": ready["ready"],
+            "reasons": ready["reasons"],
+            "clusters": clusters["clusters"],
+        });
+        print(&format!("{all:#}"))?;
+    } else {
+        print(&text(&ready, &clusters))?;
+    }
+    Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn text(ready: &Value, clusters: &Value) -> String {
+    let mut parts = vec![match list(&ready["reasons"]) {
+        [] => "ready".to_owned(),
+        reasons => {
+            let reasons: Vec<String> = reasons.iter().map(word).collect();
+            format!("not ready: {}", reasons.join("; "))
+        }
+    }];
+    parts.extend(list(&clusters["clusters"]).iter().map(cluster));
+    parts.join("\n\n")
+}
+
+fn cluster(cluster: &Value) -> String {
+    let primary = cluster["primary"].as_str().unwrap_or("unknown");
+    let title = format!("cluster {}: primary {primary}, epoch {}", word(&cluster["name"]), cluster["epoch"]);
+    let mut rows = vec![
+        ["server", "role", "health", "lag", "weight", "version", "position"].map(str::to_owned).to_vec(),
+    ];
+    rows.extend(list(&cluster["servers"]).iter().map(server));
+    format!("{title}\n{}", table(&rows))
+}
+
+fn server(server: &Value) -> Vec<String> {
+    let health = match (word(&server["health"]["state"]), server["health"]["why"].as_str()) {
+        (state, Some(why)) => format!("{state}: {why}"),
+        (state, None) => state,
+    };
+    let lag = server["lag_ms"].as_u64().map_or_else(|| "?".to_owned(), |lag| format!("{lag} ms"));
+    let weight = match server["ramp_percent"].as_u64() {
+        Some(percent) if percent < 100 => format!("{} ({percent} %)", server["weight"]),
+        _ => word(&server["weight"]),
+    };
+    let [name, role, version, position] =
+        ["server", "role", "version", "position"].map(|key| word(&server[key]));
+    vec![name, role, health, lag, weight, version, position]
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A value without quotes; nothing for what is not there.
+fn word(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_see_what_is_wrong_and_with_which_server() {
+        let ready = json!({ "ready": false, "reasons": ["cluster main: no primary is known"] });
+        let clusters = json!({ "clusters": [{
+            "name": "main", "epoch": 3, "primary": null,
+            "servers": [
+                { "server": "db1:3306", "role": "unknown", "health": { "state": "down", "why": "connection refused" },
+                  "lag_ms": null, "weight": 1, "ramp_percent": 100, "version": "", "position": "" },
+                { "server": "db2:3306", "role": "replica", "health": { "state": "healthy" }, "lag_ms": 12, "weight": 2,
+                  "ramp_percent": 25, "version": "10.11.6-MariaDB", "position": "0-1-7" },
+            ],
+        }]});
+        assert_eq!(
+            text(&ready, &clusters),
+            "not ready: cluster main: no primary is known\n\n\
+             cluster main: primary unknown, epoch 3\n\
+             server    role     health                    lag    weight    version          position\n\
+             db1:3306  unknown  down: connection refused  ?      1\n\
+             db2:3306  replica  healthy                   12 ms  2 (25 %)  10.11.6-MariaDB  0-1-7"
+        );
+    }
+}
