@@ -64,11 +64,10 @@ impl<'a> ChangeUser<'a> {
         out.put_nul_bytes(self.database.unwrap_or_default());
         let Some(collation) = self.collation else { return out };
         out.put_u16(collation);
-        if !caps.contains(Capabilities::PLUGIN_AUTH) {
-            return out;
+        if caps.contains(Capabilities::PLUGIN_AUTH) {
+            let Some(plugin) = self.plugin else { return out };
+            out.put_nul_bytes(plugin);
         }
-        let Some(plugin) = self.plugin else { return out };
-        out.put_nul_bytes(plugin);
         if caps.contains(Capabilities::CONNECT_ATTRS) {
             out.put_lenenc_bytes(self.attributes);
         }

@@ -265,10 +265,14 @@ impl ResponseScanner {
     }
 
     fn step_column_count(&mut self, header: Header, rest: &[u8]) -> Result<Step, Malformed> {
-        let Some(payload) = rest.get(HEADER..HEADER + header.len) else {
-            return if header.len > 16 { Err(malformed("not a column count")) } else { Ok(Step::Incomplete) };
-        };
+        if header.len > LONGEST_COLUMN_COUNT {
+            return Err(malformed("not a column count"));
+        }
+        let Some(payload) = rest.get(HEADER..HEADER + header.len) else { return Ok(Step::Incomplete) };
         self.definitions = Reader::new(payload, PACKET).lenenc_int()?;
+        if self.definitions == 0 {
+            return Err(malformed("a result set without columns"));
+        }
         self.rows = 0;
         self.result_sets += 1;
         self.state = State::Definitions;
@@ -382,6 +386,9 @@ enum Step {
 }
 
 const PACKET: &str = "response";
+
+/// A number, and room for the flag that newer protocols put behind it.
+const LONGEST_COLUMN_COUNT: usize = 10;
 
 fn malformed(reason: &'static str) -> Malformed {
     Malformed::new(PACKET, reason)
