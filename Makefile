@@ -48,7 +48,7 @@ lint: ## format and lints, warnings are errors
 	bash -n scripts/*.sh .ci/run
 
 fuzz: ## every fuzz target for FUZZ_SECONDS
-	@scripts/fuzz.sh $(FUZZ_SECONDS)
+	cargo run --profile fast -p fuzz -- --seconds $(FUZZ_SECONDS)
 
 docs: ## the crates' documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items

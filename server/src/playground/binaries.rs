@@ -28,7 +28,7 @@ impl Binaries {
         let server = match named {
             Some(path) => named_server(path)?,
             None => first_in(&search_path(), &SERVER_NAMES).context(
-                "no MariaDB server found: install it (apt install mariadb-server-core) or name it with --server-bin",
+                "no MariaDB server found: install it (apt install mariadb-server-core mariadb-client-core) or name it with --server-bin",
             )?,
         };
         let version = version_of(&server)?;
