@@ -10,15 +10,16 @@ from .base import FULL, PLUGINS, QUICK, Suite
 
 VERSION = "4.2.16"
 QUICK_LABELS = """backends transactions transaction_hooks basic bulk_create custom_pk get_or_create
-    select_for_update introspection multiple_database""".split()
-FULL_LABELS = QUICK_LABELS + """admin_changelist aggregation aggregation_regress annotations cache constraints
+    select_for_update introspection multiple_database aggregation expressions lookup queries select_related
+    prefetch_related timezones update fixtures""".split()
+FULL_LABELS = QUICK_LABELS + """admin_changelist aggregation_regress annotations cache constraints
     contenttypes_tests custom_columns custom_lookups custom_managers datatypes dates datetimes db_functions db_typecasts
-    db_utils defer delete delete_regress distinct_on_fields empty expressions expressions_case expressions_window
-    extra_regress filtered_relation fixtures fixtures_regress force_insert_update foreign_object from_db_value
-    generic_relations indexes inspectdb known_related_objects lookup m2m_through many_to_many many_to_one
+    db_utils defer delete delete_regress distinct_on_fields empty expressions_case expressions_window
+    extra_regress filtered_relation fixtures_regress force_insert_update foreign_object from_db_value
+    generic_relations indexes inspectdb known_related_objects m2m_through many_to_many many_to_one
     max_lengths migrations model_fields model_inheritance null_fk null_queries one_to_one or_lookups
-    order_with_respect_to ordering prefetch_related proxy_models queries queryset_pickle raw_query schema
-    select_related serializers sessions_tests signals string_lookup test_utils timezones update
+    order_with_respect_to ordering proxy_models queryset_pickle raw_query schema
+    serializers sessions_tests signals string_lookup test_utils
     update_only_fields validation xor_lookups""".split()
 
 

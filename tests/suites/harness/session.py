@@ -25,7 +25,7 @@ def servers(options, work):
         yield Addresses(Target.parse(options.direct), Target.parse(options.url) if options.url else None)
         return
     shutil.rmtree(os.path.join(work, "lab"), ignore_errors=True)
-    started = start_pair(os.path.join(work, "lab"), options.replica, options.delay)
+    started = start_pair(os.path.join(work, "lab"), options.replica, options.delay, zones=True)
     try:
         direct = Target("127.0.0.1", started[0].port, ADMIN, ADMIN_PASSWORD)
         if options.baseline:

@@ -83,6 +83,12 @@ class MariaDb:
             raise LabError(f"SQL on {self.address} failed: {done.stderr.strip()}")
         return done
 
+    def load_time_zones(self):
+        """Named time zones, on this server only: not through the binary log."""
+        program = [find_program("mariadb-tzinfo-to-sql", "mysql_tzinfo_to_sql"), "/usr/share/zoneinfo"]
+        zones = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+        self.sql("SET sql_log_bin=0;" + zones.stdout, database="mysql")
+
     def follow(self, primary, delay_seconds=0):
         """Become a read-only GTID replica of `primary`, from an equal (empty) beginning."""
         self.sql("STOP SLAVE; RESET MASTER; SET GLOBAL gtid_slave_pos='';"
@@ -114,21 +120,19 @@ def _own_name():
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def start_pair(folder, replica=False, delay_seconds=0, options=()):
+def start_pair(folder, replica=False, delay_seconds=0, options=(), zones=False):
     """A primary with the lab's accounts and, if asked for, one replica that follows it from the first event."""
-    primary = MariaDb(os.path.join(folder, "db1"), 1, options).start()
-    servers = [primary]
+    servers = []
     try:
-        primary.sql("RESET MASTER;")
-        if replica:
-            second = MariaDb(os.path.join(folder, "db2"), 2, options).start()
-            servers.append(second)
-            second.sql("SET sql_log_bin=0; DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES;")
-            primary.sql(f"SET sql_log_bin=0; {ACCOUNTS}")
-            second.sql(f"SET sql_log_bin=0; {ACCOUNTS}")
-            second.follow(primary, delay_seconds)
-        else:
-            primary.sql(ACCOUNTS)
+        for number in range(1, 3 if replica else 2):
+            server = MariaDb(os.path.join(folder, f"db{number}"), number, options)
+            servers.append(server)
+            server.start().sql(f"SET sql_log_bin=0; {ACCOUNTS}")
+            if zones:
+                server.load_time_zones()
+            server.sql("RESET MASTER")
+        for follower in servers[1:]:
+            follower.follow(servers[0], delay_seconds)
     except BaseException:
         for server in servers:
             server.stop()
