@@ -1,0 +1,21 @@
+//! What depends on the values in a text, parsed on demand from the text itself.
+//!
+//! Every function answers only for the exact forms that it documents, and `None` for everything else: a caller then
+//! leaves the statement to the server.
+
+mod assignment;
+mod command;
+mod cursor;
+mod hint;
+mod kill;
+mod set_names;
+mod span;
+mod transaction;
+
+pub use assignment::{Assignment, Scope, Target, set_autocommit, simple_set};
+pub use command::{HadalShow, explain_route, show_hadal, text_prepare_name, use_schema};
+pub use hint::{Consistency, Hint, HintError, HintTarget, hint};
+pub use kill::{Kill, KillTarget, kill};
+pub use set_names::{SetNames, set_names};
+pub use span::{SpanKind, TableReference, processlist_references, spans};
+pub use transaction::{TransactionStart, transaction_start};
