@@ -8,7 +8,8 @@ use crate::reader::Reader;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthSwitchRequest<'a> {
     pub plugin: &'a [u8],
-    /// The plugin's data as it stands on the wire: for most a scramble of 20 bytes and a zero behind.
+    /// The plugin's data as it stands on the wire: a scramble of 20 bytes and a zero behind, or
+    /// of 32 bytes without one for `client_ed25519`.
     pub data: &'a [u8],
 }
 
@@ -36,11 +37,6 @@ impl<'a> AuthSwitchRequest<'a> {
         out.put_nul_bytes(self.plugin);
         out.extend_from_slice(self.data);
         out
-    }
-
-    /// The data without the zero that most plugins end it with.
-    pub fn scramble(&self) -> &'a [u8] {
-        self.data.strip_suffix(&[0]).unwrap_or(self.data)
     }
 }
 

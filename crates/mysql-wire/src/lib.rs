@@ -9,7 +9,7 @@
 //! - [`greeting`], [`handshake_response`], [`change_user`], [`auth_switch`] and [`auth`] are the login's parts;
 //!   [`login`] is the whole client side of it.
 //! - [`scan`] finds the way through a response without decoding it: the relay stands on it.
-//! - [`ok`], [`err`], [`eof`], [`session_state`], [`stmt`], [`column`] and [`resultset`] are the packets that are
+//! - [`ok`], [`err`], [`eof`], [`session_state`], [`stmt`], [`mod@column`] and [`resultset`] are the packets that are
 //!   looked into.
 
 pub mod attributes;

@@ -217,7 +217,7 @@ impl ExpectVerdict {
     fn switch(mut self: Box<Self>, payload: &[u8]) -> Result<(State, LoginStep), LoginError> {
         let request = AuthSwitchRequest::parse(payload)?;
         let plugin = String::from_utf8_lossy(request.plugin).into_owned();
-        let auth = self.prover.proof(&plugin, request.scramble())?;
+        let auth = self.prover.proof(&plugin, request.data)?;
         self.prover = self.prover.with_plugin(plugin);
         Ok((State::Verdict(self), LoginStep::Send(auth)))
     }

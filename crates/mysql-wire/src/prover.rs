@@ -1,7 +1,9 @@
 //! Proves a secret to a server, by whichever plugin it asks for.
 
 use crate::auth::{CACHING_SHA2, CLEAR, ED25519, NATIVE, caching_sha2, ed25519, native};
+use crate::greeting::SCRAMBLE_LEN;
 use crate::login::LoginError;
+use crate::malformed::Malformed;
 use crate::secret::Secret;
 
 /// A secret, and the plugin that it is being proved by.
@@ -28,12 +30,18 @@ impl Prover {
         Prover { plugin, ..self }
     }
 
-    /// The first answer to `plugin` on `scramble`.
+    /// The first answer to `plugin` on `scramble`, which may have the zero behind it that some plugins send.
     pub(crate) fn proof(&self, plugin: &str, scramble: &[u8]) -> Result<Vec<u8>, LoginError> {
         match plugin {
-            NATIVE => self.native(scramble),
-            CACHING_SHA2 => Ok(caching_sha2::scramble_password(scramble, self.password(plugin)?)),
-            ED25519 => Ok(ed25519::sign(scramble, self.password(plugin)?).to_vec()),
+            NATIVE => self.native(of_length(scramble, SCRAMBLE_LEN)?),
+            CACHING_SHA2 => {
+                let scramble = of_length(scramble, SCRAMBLE_LEN)?;
+                Ok(caching_sha2::scramble_password(scramble, self.password(plugin)?))
+            }
+            ED25519 => {
+                let scramble = of_length(scramble, ed25519::SCRAMBLE_LEN)?;
+                Ok(ed25519::sign(scramble, self.password(plugin)?).to_vec())
+            }
             CLEAR => self.clear(plugin),
             _ => Err(LoginError::UnsupportedPlugin(plugin.to_owned())),
         }
@@ -73,4 +81,9 @@ impl Prover {
             Secret::NativeStage1(_) => Err(LoginError::SecretCannotProve { plugin: plugin.to_owned() }),
         }
     }
+}
+
+/// The scramble proper. What it ends with does not tell: the last byte of 32 random ones may well be zero.
+fn of_length(scramble: &[u8], len: usize) -> Result<&[u8], Malformed> {
+    scramble.get(..len).ok_or(Malformed::new("scramble", "too short for its plugin"))
 }

@@ -171,6 +171,37 @@ fn an_unknown_default_plugin_does_not_keep_accounts_with_a_known_one_out() -> Re
 }
 
 #[test]
+fn a_scramble_may_end_with_a_zero_byte() -> Result<()> {
+    let mut scramble = [5; ed25519::SCRAMBLE_LEN];
+    scramble[31] = 0;
+    let mut login = login(Secret::password("secret"));
+    login.handle(&greeting(NATIVE))?;
+    let question = AuthSwitchRequest { plugin: ED25519.as_bytes(), data: &scramble };
+    let signature = sent(login.handle(&question.encode())?)?;
+    assert!(ed25519::verify(&signature, &scramble, &ed25519::public_key(b"secret")));
+    Ok(())
+}
+
+#[test]
+fn a_scramble_that_is_too_short_is_refused() -> Result<()> {
+    for plugin in [NATIVE, CACHING_SHA2, ED25519] {
+        let mut login = login(Secret::password("secret"));
+        login.handle(&greeting(NATIVE))?;
+        let question = AuthSwitchRequest { plugin: plugin.as_bytes(), data: b"short\0" };
+        assert!(matches!(login.handle(&question.encode()), Err(LoginError::Malformed(_))), "{plugin}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_greeting_has_too_few_random_bytes_for_a_signature() -> Result<()> {
+    let mut login = login(Secret::password("secret"));
+    let response = sent(login.handle(&greeting(ED25519))?)?;
+    assert_eq!(HandshakeResponse::parse(&response)?.plugin, Some(NATIVE.as_bytes()));
+    Ok(())
+}
+
+#[test]
 fn an_error_in_place_of_the_greeting() {
     // As MariaDB sends it when all connections are taken: without SQLSTATE.
     let refused = login(Secret::None).handle(b"\xff\x10\x04Too many connections");
