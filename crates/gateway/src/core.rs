@@ -1,0 +1,143 @@
+//! What all workers share.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use config::Config;
+use topology::{ClusterView, GtidPosition, MariaGtid, ServerId, ViewCell};
+
+use crate::metrics::Metrics;
+use crate::place::{ClusterIndex, Place};
+use crate::pool::UserPoolsMap;
+use crate::registry::Registry;
+use crate::state::{Interner, StateSet};
+
+/// What the gateway asks of the control plane. Calls return at once.
+pub trait ControlPlane: Send + Sync + 'static {
+    /// Accounts, routines or views may have changed: read them again now.
+    fn refresh(&self);
+    /// A session could not reach this server: look at it now.
+    fn suspect(&self, server: ServerId);
+}
+
+/// A cluster as the gateway is given it.
+pub struct ClusterLink {
+    pub name: String,
+    pub view: ViewCell,
+    pub control: Arc<dyn ControlPlane>,
+}
+
+/// Counters of one server that change with every statement.
+#[derive(Debug, Default)]
+pub(crate) struct ServerLoad {
+    /// Statements under way.
+    pub(crate) outstanding: AtomicU32,
+    pub(crate) statements: AtomicU64,
+    /// Newest position that a session has seen there itself; views come only twice a second.
+    position: Mutex<GtidPosition>,
+}
+
+impl ServerLoad {
+    pub(crate) fn learn(&self, position: &GtidPosition) {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).advance_all(position);
+    }
+
+    pub(crate) fn learn_one(&self, gtid: MariaGtid) {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).advance(gtid);
+    }
+
+    pub(crate) fn covers(&self, wanted: &GtidPosition) -> bool {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).covers(wanted)
+    }
+
+    /// Positions of a former history must not be compared with those of the new one.
+    pub(crate) fn forget(&self) {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = GtidPosition::default();
+    }
+}
+
+/// A cluster and the gateway's own knowledge of it.
+pub(crate) struct ClusterEntry {
+    pub(crate) name: Arc<str>,
+    view: Arc<ArcSwap<ClusterView>>,
+    pub(crate) control: Arc<dyn ControlPlane>,
+    loads: Box<[ServerLoad]>,
+    epoch: AtomicU64,
+    pub(crate) round_robin: AtomicU64,
+}
+
+/// More servers than this in one cluster share their counters.
+const MAX_SERVERS: usize = 256;
+
+impl ClusterEntry {
+    fn new(link: ClusterLink) -> Self {
+        Self {
+            name: link.name.into(),
+            view: link.view.shared(),
+            control: link.control,
+            loads: (0..MAX_SERVERS).map(|_| ServerLoad::default()).collect(),
+            epoch: AtomicU64::new(0),
+            round_robin: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn view(&self) -> arc_swap::Guard<Arc<ClusterView>> {
+        let view = self.view.load();
+        if self.epoch.load(Ordering::Relaxed) != view.epoch {
+            self.epoch.store(view.epoch, Ordering::Relaxed);
+            self.loads.iter().for_each(ServerLoad::forget);
+        }
+        view
+    }
+
+    pub(crate) fn load(&self, server: ServerId) -> &ServerLoad {
+        &self.loads[usize::from(server.0) % MAX_SERVERS]
+    }
+}
+
+/// See the module.
+pub(crate) struct Core {
+    pub(crate) clusters: Vec<ClusterEntry>,
+    pub(crate) config: ArcSwap<Config>,
+    pub(crate) pools: UserPoolsMap,
+    pub(crate) sessions: Registry,
+    pub(crate) interner: Interner,
+    pub(crate) metrics: Metrics,
+    pub(crate) workers: usize,
+    pub(crate) started: Instant,
+    pub(crate) new_connection_state: Arc<StateSet>,
+}
+
+impl Core {
+    pub(crate) fn new(config: Arc<Config>, links: Vec<ClusterLink>, workers: usize) -> Self {
+        let interner = Interner::default();
+        let new_connection_state = interner.intern(StateSet::of_new_connection());
+        Self {
+            clusters: links.into_iter().map(ClusterEntry::new).collect(),
+            config: ArcSwap::new(config),
+            pools: UserPoolsMap::default(),
+            sessions: Registry::new(),
+            interner,
+            metrics: Metrics::new(workers),
+            workers,
+            started: Instant::now(),
+            new_connection_state,
+        }
+    }
+
+    pub(crate) fn cluster(&self, index: ClusterIndex) -> &ClusterEntry {
+        &self.clusters[usize::from(index.0) % self.clusters.len().max(1)]
+    }
+
+    pub(crate) fn cluster_named(&self, name: &str) -> Option<ClusterIndex> {
+        self.clusters.iter().position(|c| &*c.name == name).map(|i| ClusterIndex(i as u16))
+    }
+
+    /// `HOST:PORT` of a server, for messages.
+    pub(crate) fn address_of(&self, place: Place) -> String {
+        let view = self.cluster(place.cluster).view();
+        view.server(place.server).map_or_else(|| "a removed server".to_owned(), |s| s.address.to_string())
+    }
+}

@@ -1,0 +1,80 @@
+//! The seam between the relay and the network: everything that reads or writes a connection's bytes.
+//!
+//! A worker reads every connection into one scratch buffer of its own, so an idle connection keeps no buffer.
+//! Another way of doing I/O (io_uring) has to offer just these calls.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A connection to a client or a server, registered with the runtime of one worker.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream }
+    }
+
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
+    }
+
+    /// Reads what has arrived into `buffer`, at most its length; 0 is the end of the stream.
+    ///
+    /// A short read tells the runtime that the socket is empty, so that the next call costs no system call.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut read = ReadBuf::new(buffer);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(read.filled().len())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Writes as much as the socket takes now.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    /// Writes all of `bytes`. Not cancel-safe: a part may have been written.
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut done = 0;
+        std::future::poll_fn(|cx| {
+            while done < bytes.len() {
+                match self.poll_write(cx, &bytes[done..]) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(n)) => done += n,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Whether an idle connection is still quiet: nothing to read, not closed, as far as the runtime has been told.
+    /// Costs no round trip and, while the socket is quiet, no system call.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0u8; 1];
+        let mut cx = Context::from_waker(Waker::noop());
+        self.poll_read(&mut cx, &mut byte).is_pending()
+    }
+
+    /// Takes the connection out of this worker's runtime, to be given to another.
+    pub(crate) fn detach(self) -> io::Result<std::net::TcpStream> {
+        self.stream.into_std()
+    }
+
+    /// Registers a connection with the runtime of the calling worker.
+    pub(crate) fn attach(stream: std::net::TcpStream) -> io::Result<Self> {
+        Ok(Self { stream: TcpStream::from_std(stream)? })
+    }
+}

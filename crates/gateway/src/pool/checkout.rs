@@ -1,0 +1,200 @@
+//! Getting a connection.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use mysql_wire::Capabilities;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::waiter::Waiter;
+use super::{Grant, ServerPool, Slot};
+use crate::backend::Backend;
+use crate::state::StateSet;
+
+/// What a session needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Want<'a> {
+    /// Capabilities shape responses, so a connection serves only clients that negotiated the same.
+    pub(crate) capabilities: Capabilities,
+    /// The session's state: a connection already in it is preferred.
+    pub(crate) state: &'a Arc<StateSet>,
+    /// A prepared statement that it is about to run: a connection that has it is preferred.
+    pub(crate) statement: Option<u64>,
+}
+
+/// An answer of the pool.
+#[derive(Debug)]
+pub(crate) enum Checkout {
+    Ready(Backend),
+    /// None was idle, but one more may be opened.
+    Open(Slot),
+}
+
+#[derive(Debug, Error)]
+pub(crate) enum CheckoutError {
+    #[error(
+        "no connection became free within {waited_ms} ms: all {max} connections of user {user} are in use and \
+         {queued} sessions wait (clusters.*.pool.max_connections, wait_timeout_ms)"
+    )]
+    TimedOut { user: Arc<str>, max: u32, queued: usize, waited_ms: u128 },
+}
+
+impl Want<'_> {
+    /// How many idle connections, newest first, are looked at for a perfect match.
+    const LOOK_AT: usize = 8;
+
+    fn fits(&self, backend: &Backend) -> bool {
+        backend.capabilities == self.capabilities
+            && (self.state.database.is_some() || backend.state.database.is_none())
+    }
+
+    /// The index of the best of the newest idle connections; any that fits, if none is perfect.
+    pub(super) fn choose(&self, idle: &[Backend]) -> Option<usize> {
+        let mut fallback = None;
+        for (looked, (index, backend)) in idle.iter().enumerate().rev().enumerate() {
+            if !self.fits(backend) {
+                continue;
+            }
+            let in_state = Arc::ptr_eq(&backend.state, self.state);
+            if in_state && self.statement.is_none_or(|s| backend.statements.contains(s)) {
+                return Some(index);
+            }
+            fallback = fallback.or(Some(index));
+            if looked >= Self::LOOK_AT {
+                break;
+            }
+        }
+        fallback
+    }
+}
+
+impl ServerPool {
+    /// A connection without waiting, or `None`.
+    pub(crate) fn try_checkout(self: &Arc<Self>, want: &Want<'_>, worker: u16) -> Option<Checkout> {
+        // Those who wait come first.
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            return None;
+        }
+        self.find(want, worker)
+    }
+
+    fn find(self: &Arc<Self>, want: &Want<'_>, worker: u16) -> Option<Checkout> {
+        if let Some(backend) = self.take_idle(want, worker) {
+            return Some(Checkout::Ready(backend));
+        }
+        if let Some(slot) = Slot::take(self) {
+            return Some(Checkout::Open(slot));
+        }
+        // All are open, but some idle ones have other capabilities or a database that this session must not see.
+        if self.evict_one() {
+            return Slot::take(self).map(Checkout::Open);
+        }
+        None
+    }
+
+    /// A connection, after waiting in line if need be.
+    ///
+    /// Cancel-safe: a session that leaves the queue loses nothing, and what was granted to it goes to the next.
+    pub(crate) async fn checkout(
+        self: &Arc<Self>,
+        want: &Want<'_>,
+        worker: u16,
+    ) -> Result<Checkout, CheckoutError> {
+        if let Some(ready) = self.try_checkout(want, worker) {
+            return Ok(ready);
+        }
+        let (grant, granted) = oneshot::channel();
+        if let Some(ready) = self.enqueue(want, worker, grant) {
+            return Ok(ready);
+        }
+        self.waited_total.fetch_add(1, Ordering::Relaxed);
+        self.reclaim_lease();
+        let since = std::time::Instant::now();
+        let mut granted = Granted { pool: self, receiver: granted };
+        match tokio::time::timeout(self.limits.wait_timeout, &mut granted.receiver).await {
+            Ok(Ok(Grant::Connection(mut backend))) => {
+                // Given from one worker to another while something happened to it: open a fresh one instead.
+                if backend.is_reusable(self.generation()) {
+                    Ok(Checkout::Ready(*backend))
+                } else {
+                    Ok(Checkout::Open(backend.into_slot()))
+                }
+            }
+            Ok(Ok(Grant::Slot(slot))) => Ok(Checkout::Open(slot)),
+            Ok(Err(_)) | Err(_) => Err(self.timed_out(since.elapsed())),
+        }
+    }
+
+    /// Joins the queue, unless a last look (now that nobody can miss the newcomer) finds something.
+    fn enqueue(
+        self: &Arc<Self>,
+        want: &Want<'_>,
+        worker: u16,
+        grant: oneshot::Sender<Grant>,
+    ) -> Option<Checkout> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = waiters.is_empty();
+        waiters.push_back(Waiter {
+            ticket,
+            capabilities: want.capabilities,
+            needs_no_database: want.state.database.is_none(),
+            grant,
+        });
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        drop(waiters);
+        if !first {
+            return None;
+        }
+        let found = self.find(want, worker)?;
+        if self.leave_queue(ticket) {
+            return Some(found);
+        }
+        // Served in the meantime: what was found goes to the next one.
+        self.give_back(found);
+        None
+    }
+
+    /// Whether the waiter was still in the queue.
+    fn leave_queue(&self, ticket: u64) -> bool {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(index) = waiters.iter().position(|w| w.ticket == ticket) else { return false };
+        waiters.remove(index);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        true
+    }
+
+    fn give_back(self: &Arc<Self>, found: Checkout) {
+        match found {
+            Checkout::Ready(backend) => self.put(backend),
+            Checkout::Open(slot) => drop(slot),
+        }
+    }
+
+    fn timed_out(&self, waited: Duration) -> CheckoutError {
+        self.timeouts_total.fetch_add(1, Ordering::Relaxed);
+        CheckoutError::TimedOut {
+            user: self.user.clone(),
+            max: self.limits.max_connections,
+            queued: self.waiting.load(Ordering::Relaxed),
+            waited_ms: waited.as_millis(),
+        }
+    }
+}
+
+/// Sees to it that what was granted in the very moment of giving up is not lost.
+struct Granted<'a> {
+    pool: &'a Arc<ServerPool>,
+    receiver: oneshot::Receiver<Grant>,
+}
+
+impl Drop for Granted<'_> {
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(Grant::Connection(backend)) = self.receiver.try_recv() {
+            self.pool.put(*backend);
+        }
+    }
+}

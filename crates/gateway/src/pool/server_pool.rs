@@ -1,0 +1,282 @@
+//! The connections of one user to one server.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::waiter::Waiter;
+use super::{Grant, Slot, Want};
+use crate::backend::Backend;
+use crate::place::Place;
+use crate::registry::SessionShared;
+
+/// Limits of one pool, from `[clusters.*.pool]` and `[users.*]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolLimits {
+    pub(crate) max_connections: u32,
+    pub(crate) min_idle: u32,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) max_lifetime: Duration,
+    pub(crate) wait_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) prepared_statements: usize,
+}
+
+/// See the module above.
+#[derive(Debug)]
+pub(crate) struct ServerPool {
+    pub(crate) place: Place,
+    pub(crate) user: Arc<str>,
+    pub(crate) limits: PoolLimits,
+    pub(super) open: AtomicU32,
+    shards: Box<[Mutex<Vec<Backend>>]>,
+    pub(super) waiters: Mutex<VecDeque<Waiter>>,
+    pub(super) waiting: AtomicUsize,
+    pub(super) tickets: AtomicU64,
+    /// Connections opened before this number was raised are not used again (global settings changed).
+    generation: AtomicU64,
+    /// Sessions that hold a connection only for its diagnostics and give it back when asked.
+    leases: Mutex<VecDeque<Weak<SessionShared>>>,
+    pub(super) waited_total: AtomicU64,
+    pub(super) timeouts_total: AtomicU64,
+    opened_total: AtomicU64,
+}
+
+/// What `SHOW HADAL POOLS` and the API tell of a pool.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PoolStatus {
+    pub cluster: String,
+    pub server: String,
+    pub user: String,
+    pub max: u32,
+    pub open: u32,
+    pub idle: u32,
+    pub waiting: u32,
+    pub opened_total: u64,
+    pub waited_total: u64,
+    pub timeouts_total: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ServerPool {
+    pub(crate) fn new(place: Place, user: Arc<str>, limits: PoolLimits, workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            place,
+            user,
+            limits,
+            open: AtomicU32::new(0),
+            shards: (0..workers.max(1)).map(|_| Mutex::default()).collect(),
+            waiters: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            tickets: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            leases: Mutex::default(),
+            waited_total: AtomicU64::new(0),
+            timeouts_total: AtomicU64::new(0),
+            opened_total: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Has every connection opened so far closed instead of reused.
+    pub(crate) fn retire_all(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        for shard in &self.shards {
+            lock(shard).clear();
+        }
+    }
+
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// The servers' ids of idle connections.
+    pub(crate) fn idle_threads(&self) -> Vec<u32> {
+        self.shards.iter().flat_map(|s| lock(s).iter().map(|b| b.thread_id).collect::<Vec<_>>()).collect()
+    }
+
+    pub(crate) fn count_opened(&self) {
+        self.opened_total.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives a connection back. The caller has proved that its last response is complete and nothing is open on it.
+    pub(crate) fn put(self: &Arc<Self>, backend: Backend) {
+        if backend.generation != self.generation() {
+            return;
+        }
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.serve_waiter(backend);
+            return;
+        }
+        lock(self.shard(backend.worker)).push(backend);
+        // A waiter may have joined between the look above and the push.
+        if self.waiting.load(Ordering::SeqCst) > 0
+            && let Some(backend) = self.pop_any()
+        {
+            self.serve_waiter(backend);
+        }
+    }
+
+    /// Hands `backend` to the first waiter, or its slot where the connection does not fit.
+    fn serve_waiter(self: &Arc<Self>, backend: Backend) {
+        let mut backend = backend;
+        while let Some(waiter) = self.next_waiter() {
+            if !waiter.fits(&backend) {
+                let slot = backend.into_slot();
+                // A waiter that left in the meantime drops the slot, which offers it to the next.
+                let _ = waiter.grant.send(Grant::Slot(slot));
+                return;
+            }
+            match waiter.grant.send(Grant::Connection(Box::new(backend))) {
+                Ok(()) => return,
+                Err(Grant::Connection(unwanted)) => backend = *unwanted,
+                Err(Grant::Slot(_)) => return,
+            }
+        }
+        lock(self.shard(backend.worker)).push(backend);
+    }
+
+    /// Called when a slot was freed.
+    pub(super) fn offer_slot(self: &Arc<Self>) {
+        if self.waiting.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        if let Some(slot) = Slot::take(self) {
+            match self.next_waiter() {
+                Some(waiter) => drop(waiter.grant.send(Grant::Slot(slot))),
+                // Nobody waits: giving the slot back must not look for a waiter again.
+                None => drop(slot),
+            }
+        }
+    }
+
+    fn next_waiter(&self) -> Option<Waiter> {
+        let mut waiters = lock(&self.waiters);
+        while let Some(waiter) = waiters.pop_front() {
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            if !waiter.grant.is_closed() {
+                return Some(waiter);
+            }
+        }
+        None
+    }
+
+    /// An idle connection that fits, from the calling worker's shard or another's.
+    pub(super) fn take_idle(&self, want: &Want<'_>, worker: u16) -> Option<Backend> {
+        let own = usize::from(worker) % self.shards.len();
+        for offset in 0..self.shards.len() {
+            let shard = &self.shards[(own + offset) % self.shards.len()];
+            if let Some(backend) = self.take_from(&mut lock(shard), want) {
+                return Some(backend);
+            }
+        }
+        None
+    }
+
+    fn take_from(&self, idle: &mut Vec<Backend>, want: &Want<'_>) -> Option<Backend> {
+        loop {
+            let index = want.choose(idle)?;
+            let mut backend = idle.remove(index);
+            if backend.is_reusable(self.generation()) {
+                return Some(backend);
+            }
+        }
+    }
+
+    /// The very connection `id`, if it is idle and nobody has used it since it was used `uses` times.
+    pub(crate) fn take_exact(&self, id: u64, uses: u64) -> Option<Backend> {
+        for shard in &self.shards {
+            let mut idle = lock(shard);
+            if let Some(i) = idle.iter().position(|b| b.id == id) {
+                if idle[i].uses != uses || !idle[i].is_reusable(self.generation()) {
+                    return None;
+                }
+                return Some(idle.remove(i));
+            }
+        }
+        None
+    }
+
+    /// Closes one idle connection that does not fit, to make room for one that does.
+    pub(super) fn evict_one(&self) -> bool {
+        self.shards.iter().any(|shard| {
+            let mut idle = lock(shard);
+            let victim = if idle.is_empty() { None } else { Some(idle.remove(0)) };
+            drop(idle);
+            victim.is_some()
+        })
+    }
+
+    fn pop_any(&self) -> Option<Backend> {
+        self.shards.iter().find_map(|shard| lock(shard).pop())
+    }
+
+    fn shard(&self, worker: u16) -> &Mutex<Vec<Backend>> {
+        &self.shards[usize::from(worker) % self.shards.len()]
+    }
+
+    /// Notes a session that holds a connection of this pool only for its diagnostics.
+    pub(crate) fn add_lease(&self, session: &Arc<SessionShared>) {
+        let mut leases = lock(&self.leases);
+        // Sessions that left are dropped as they come up; the bound holds whatever happens.
+        while leases.len() > self.limits.max_connections as usize * 4 {
+            leases.pop_front();
+        }
+        leases.push_back(Arc::downgrade(session));
+    }
+
+    /// Asks the session that has held such a connection longest to give it back.
+    pub(super) fn reclaim_lease(&self) {
+        let mut leases = lock(&self.leases);
+        while let Some(session) = leases.pop_front() {
+            if let Some(session) = session.upgrade()
+                && session.ask_to_release()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Closes what has been idle or open too long, and keeps the minimum. Called by each worker for its own shard.
+    pub(crate) fn tidy(&self, worker: u16, now: std::time::Instant) {
+        let mut idle = lock(self.shard(worker));
+        let mut spare = (self.open.load(Ordering::Relaxed)).saturating_sub(self.limits.min_idle);
+        idle.retain_mut(|backend| {
+            let old = now.duration_since(backend.opened) >= self.limits.max_lifetime;
+            let stale = now.duration_since(backend.idle_since) >= self.limits.idle_timeout && spare > 0;
+            let keep = !old && !stale && backend.is_reusable(self.generation());
+            if !keep {
+                spare = spare.saturating_sub(1);
+            }
+            keep
+        });
+    }
+
+    /// How many connections `min_idle` asks to be opened now.
+    pub(crate) fn missing_idle(&self) -> u32 {
+        self.limits.min_idle.saturating_sub(self.open.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn status(&self, cluster: &str, server: String) -> PoolStatus {
+        let idle: usize = self.shards.iter().map(|s| lock(s).len()).sum();
+        PoolStatus {
+            cluster: cluster.to_owned(),
+            server,
+            user: self.user.to_string(),
+            max: self.limits.max_connections,
+            open: self.open.load(Ordering::Relaxed),
+            idle: idle as u32,
+            waiting: self.waiting.load(Ordering::Relaxed) as u32,
+            opened_total: self.opened_total.load(Ordering::Relaxed),
+            waited_total: self.waited_total.load(Ordering::Relaxed),
+            timeouts_total: self.timeouts_total.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! All client sessions of this process: found by id for `KILL`, listed for `SHOW HADAL SESSIONS`.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use atomic_waker::AtomicWaker;
+use topology::ServerId;
+
+use crate::place::{ClusterIndex, Place};
+use crate::session::Pins;
+
+/// Things that others ask of a session. It looks at them whenever it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Signal {
+    /// `KILL CONNECTION`.
+    Kill = 1,
+    /// Give back the connection that is held only for its diagnostics.
+    Release = 2,
+    /// `wait_timeout`, or the login's deadline, has passed.
+    Timeout = 4,
+    /// The gateway stops: end as soon as nothing is under way.
+    Drain = 8,
+}
+
+/// What others see of a session.
+#[derive(Debug)]
+pub(crate) struct SessionShared {
+    /// The thread id that the client was told.
+    pub(crate) id: u32,
+    pub(crate) worker: u16,
+    pub(crate) client: SocketAddr,
+    signals: AtomicU8,
+    waker: AtomicWaker,
+    /// The server connection in use, packed; 0 is none.
+    backend: AtomicU64,
+    /// Kills under way against `backend`: a connection that is let go meanwhile must not serve anybody else.
+    kills: AtomicU32,
+    pub(crate) pins: AtomicU32,
+    pub(crate) busy: AtomicBool,
+    /// Holds a connection that it can give back.
+    pub(crate) leasing: AtomicBool,
+    /// Milliseconds since the gateway's start at which the last command began or ended.
+    pub(crate) active_ms: AtomicU64,
+    /// The client's own `wait_timeout`; during login the login's. 0 is none.
+    pub(crate) timeout_ms: AtomicU64,
+    pub(crate) statements: AtomicU64,
+    labels: Mutex<Labels>,
+}
+
+/// Words that change seldom.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labels {
+    pub(crate) user: Arc<str>,
+    pub(crate) cluster: Arc<str>,
+    pub(crate) database: Arc<str>,
+}
+
+impl SessionShared {
+    pub(crate) fn raise(&self, signal: Signal) {
+        self.signals.fetch_or(signal as u8, Ordering::SeqCst);
+        self.waker.wake();
+    }
+
+    /// Takes the most urgent signal, or registers `waker` to be told of the next.
+    pub(crate) fn poll_signal(&self, waker: &Waker) -> Option<Signal> {
+        if self.signals.load(Ordering::Acquire) == 0 {
+            self.waker.register(waker);
+            if self.signals.load(Ordering::SeqCst) == 0 {
+                return None;
+            }
+        }
+        self.take_signal()
+    }
+
+    fn take_signal(&self) -> Option<Signal> {
+        for signal in [Signal::Kill, Signal::Timeout, Signal::Release, Signal::Drain] {
+            let bit = signal as u8;
+            if self.signals.fetch_and(!bit, Ordering::SeqCst) & bit != 0 {
+                return Some(signal);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.signals.load(Ordering::Relaxed) & Signal::Kill as u8 != 0
+    }
+
+    /// Asks for a leased connection; false where there is none.
+    pub(crate) fn ask_to_release(&self) -> bool {
+        let leasing = self.leasing.load(Ordering::SeqCst);
+        if leasing {
+            self.raise(Signal::Release);
+        }
+        leasing
+    }
+
+    pub(crate) fn set_backend(&self, backend: Option<(Place, u32)>) {
+        let packed = backend.map_or(0, |(place, thread)| {
+            1 << 63
+                | u64::from(place.cluster.0 & 0x7fff) << 48
+                | u64::from(place.server.0) << 32
+                | u64::from(thread)
+        });
+        self.backend.store(packed, Ordering::SeqCst);
+    }
+
+    /// The server connection that the session uses now.
+    pub(crate) fn backend(&self) -> Option<(Place, u32)> {
+        let packed = self.backend.load(Ordering::SeqCst);
+        (packed != 0).then(|| {
+            let cluster = ClusterIndex((packed >> 48) as u16 & 0x7fff);
+            (Place { cluster, server: ServerId((packed >> 32) as u16) }, packed as u32)
+        })
+    }
+
+    /// Runs while a kill is on its way to the server: until the guard is dropped, the session closes the connections
+    /// that it lets go. Whoever looks second, session or killer, sees the other.
+    pub(crate) fn guard_kill(&self) -> KillGuard<'_> {
+        self.kills.fetch_add(1, Ordering::SeqCst);
+        KillGuard(self)
+    }
+
+    /// Whether a connection that was just let go may be the target of a kill.
+    pub(crate) fn is_under_fire(&self) -> bool {
+        self.kills.load(Ordering::SeqCst) > 0
+    }
+
+    pub(crate) fn labels(&self) -> Labels {
+        lock(&self.labels).clone()
+    }
+
+    pub(crate) fn set_labels(&self, change: impl FnOnce(&mut Labels)) {
+        change(&mut lock(&self.labels));
+    }
+
+    pub(crate) fn pins(&self) -> Pins {
+        Pins::from_bits(self.pins.load(Ordering::Relaxed))
+    }
+}
+
+/// See [`SessionShared::guard_kill`].
+pub(crate) struct KillGuard<'a>(&'a SessionShared);
+
+impl Drop for KillGuard<'_> {
+    fn drop(&mut self) {
+        self.0.kills.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    next: AtomicU32,
+    sessions: Mutex<HashMap<u32, Arc<SessionShared>>>,
+}
+
+/// Far above any id that a server gives to its own connections, so that `KILL n` cannot mean two things.
+pub(crate) const FIRST_ID: u32 = 1 << 30;
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self { next: AtomicU32::new(FIRST_ID), sessions: Mutex::default() }
+    }
+
+    /// A new session, unless there are `max` already.
+    pub(crate) fn admit(&self, worker: u16, client: SocketAddr, max: usize) -> Option<Arc<SessionShared>> {
+        let mut sessions = lock(&self.sessions);
+        if sessions.len() >= max {
+            return None;
+        }
+        let id = self.free_id(&sessions);
+        let shared = Arc::new(SessionShared {
+            id,
+            worker,
+            client,
+            signals: AtomicU8::new(0),
+            waker: AtomicWaker::new(),
+            backend: AtomicU64::new(0),
+            kills: AtomicU32::new(0),
+            pins: AtomicU32::new(0),
+            busy: AtomicBool::new(false),
+            leasing: AtomicBool::new(false),
+            active_ms: AtomicU64::new(0),
+            timeout_ms: AtomicU64::new(0),
+            statements: AtomicU64::new(0),
+            labels: Mutex::default(),
+        });
+        sessions.insert(id, shared.clone());
+        Some(shared)
+    }
+
+    fn free_id(&self, sessions: &HashMap<u32, Arc<SessionShared>>) -> u32 {
+        loop {
+            // Wraps around within the upper ids; 0 and the servers' range are never given.
+            let id = self.next.fetch_add(1, Ordering::Relaxed) | FIRST_ID;
+            if !sessions.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    pub(crate) fn remove(&self, id: u32) {
+        lock(&self.sessions).remove(&id);
+    }
+
+    pub(crate) fn get(&self, id: u32) -> Option<Arc<SessionShared>> {
+        lock(&self.sessions).get(&id).cloned()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.sessions).len()
+    }
+
+    /// All sessions, by id.
+    pub(crate) fn all(&self) -> Vec<Arc<SessionShared>> {
+        let mut all: Vec<_> = lock(&self.sessions).values().cloned().collect();
+        all.sort_by_key(|s| s.id);
+        all
+    }
+}

@@ -1,0 +1,13 @@
+//! Where a statement goes, and why.
+//!
+//! Pure: facts, session and view come in, a decision comes out that can explain itself. `EXPLAIN ROUTE` prints the
+//! very value that the hot path uses. Anything that is not known to be a read goes to the primary.
+
+mod balance;
+mod catalogue;
+mod decide;
+mod why;
+
+pub(crate) use balance::Dice;
+pub(crate) use decide::{Ask, Bound, Decision, RouteError, decide};
+pub(crate) use why::Why;

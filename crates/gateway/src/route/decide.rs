@@ -1,0 +1,187 @@
+//! The decision itself.
+
+use config::{Consistency, TransactionSplit};
+use smallvec::SmallVec;
+use sql::{Access, Effects, Facts, Hint, HintTarget};
+use thiserror::Error;
+use topology::{ClusterView, GtidPosition, ServerId, ServerView};
+
+use super::balance::{Candidate, Dice, pick};
+use super::{Why, catalogue};
+use crate::core::ClusterEntry;
+use crate::session::Pins;
+use crate::settings::UserSettings;
+
+/// A connection that the session cannot leave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) server: ServerId,
+    pub(crate) pins: Pins,
+}
+
+/// All that a decision depends on.
+pub(crate) struct Ask<'a> {
+    pub(crate) facts: &'a Facts,
+    pub(crate) hint: Option<&'a Hint>,
+    pub(crate) view: &'a ClusterView,
+    pub(crate) entry: &'a ClusterEntry,
+    pub(crate) settings: &'a UserSettings,
+    pub(crate) bound: Option<Bound>,
+    pub(crate) autocommit_off: bool,
+    /// The session's isolation level lets reads of one transaction see different moments.
+    pub(crate) read_committed: bool,
+    pub(crate) database: Option<&'a [u8]>,
+    /// What the session must see.
+    pub(crate) position: &'a GtidPosition,
+    pub(crate) dice: Dice,
+}
+
+/// Where a statement goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) server: ServerId,
+    pub(crate) on_replica: bool,
+    pub(crate) why: Why,
+    /// The replica must be asked whether it has the session's position before it is read from.
+    pub(crate) wait: bool,
+}
+
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(crate) enum RouteError {
+    #[error("cluster {cluster} has no primary at the moment; reads that a replica may serve still work")]
+    NoPrimary { cluster: String },
+    #[error("the hint names {0}, which is not a server of this cluster or cannot be reached")]
+    NoSuchServer(String),
+    #[error("the hint asks for a replica, but the statement cannot be read from one: {0}")]
+    HintedWrite(String),
+    #[error("the statement goes to {wanted}, but the session is pinned to {bound}: {pins}")]
+    PinnedElsewhere { wanted: String, bound: String, pins: Pins },
+}
+
+/// Decides. The order of the rules is the order of their force.
+pub(crate) fn decide(ask: &Ask<'_>) -> Result<Decision, RouteError> {
+    if let Some(bound) = ask.bound {
+        let on_replica = ask.view.primary != Some(bound.server);
+        return Ok(Decision { server: bound.server, on_replica, why: Why::Pinned(bound.pins), wait: false });
+    }
+    let objection = objection(ask);
+    match ask.hint.and_then(|h| h.to.as_ref()) {
+        Some(HintTarget::Primary) => return to_primary(ask, Why::Hint),
+        Some(HintTarget::Server(name)) => return to_server(ask, name, objection),
+        Some(HintTarget::Replica) if objection.is_some_and_write() => {
+            return Err(RouteError::HintedWrite(objection.text()));
+        }
+        Some(HintTarget::Replica) => return to_replica(ask, Why::Hint),
+        None => {}
+    }
+    match objection {
+        Some(why) => to_primary(ask, why),
+        None if ask.facts.effects.contains(Effects::BEGIN_READ_ONLY) => {
+            to_replica(ask, Why::ReadOnlyTransaction)
+        }
+        None if ask.autocommit_off => to_replica(ask, Why::BeforeFirstWrite),
+        None => to_replica(ask, Why::Read),
+    }
+}
+
+/// Why the statement may not be read from a replica.
+fn objection(ask: &Ask<'_>) -> Option<Why> {
+    let facts = ask.facts;
+    if facts.effects.contains(Effects::BEGIN_READ_ONLY) && facts.statements == 1 {
+        return None;
+    }
+    if facts.access != Access::Read {
+        return Some(Why::Statement(facts.reason));
+    }
+    if ask.autocommit_off && !splits(ask) {
+        return Some(Why::AutocommitOff);
+    }
+    catalogue::objection(facts, &ask.view.catalogue, ask.database)
+}
+
+fn splits(ask: &Ask<'_>) -> bool {
+    ask.settings.transaction_split == TransactionSplit::UntilFirstWrite && ask.read_committed
+}
+
+trait Objection {
+    fn is_some_and_write(&self) -> bool;
+    fn text(&self) -> String;
+}
+
+impl Objection for Option<Why> {
+    /// A hint overrides what is only a matter of prudence, never what would be wrong.
+    fn is_some_and_write(&self) -> bool {
+        !matches!(self, None | Some(Why::AutocommitOff | Why::CatalogueUnknown))
+    }
+
+    fn text(&self) -> String {
+        self.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+fn to_primary(ask: &Ask<'_>, why: Why) -> Result<Decision, RouteError> {
+    match ask.view.primary() {
+        Some(primary) => Ok(Decision { server: primary.id, on_replica: false, why, wait: false }),
+        None => Err(RouteError::NoPrimary { cluster: ask.view.name.to_string() }),
+    }
+}
+
+fn to_server(ask: &Ask<'_>, name: &str, objection: Option<Why>) -> Result<Decision, RouteError> {
+    let server = ask.view.servers.iter().find(|s| s.address.to_string() == name);
+    let server = server.ok_or_else(|| RouteError::NoSuchServer(name.to_owned()))?;
+    let on_replica = ask.view.primary != Some(server.id);
+    if on_replica && objection.is_some_and_write() {
+        return Err(RouteError::HintedWrite(objection.text()));
+    }
+    let wait = on_replica && must_wait(ask, server);
+    Ok(Decision { server: server.id, on_replica, why: Why::Hint, wait })
+}
+
+/// A replica that has what the session must see; else one that is asked to catch up; else the primary.
+fn to_replica(ask: &Ask<'_>, why: Why) -> Result<Decision, RouteError> {
+    let fit: SmallVec<[&ServerView; 8]> =
+        ask.view.servers.iter().filter(|s| s.takes_replica_reads()).collect();
+    if fit.is_empty() {
+        return to_primary(ask, Why::NoReplica);
+    }
+    let mut candidates: SmallVec<[Candidate; 8]> =
+        fit.iter().filter(|s| !must_wait(ask, s)).map(|s| Candidate::replica(s)).collect();
+    let caught_up = !candidates.is_empty();
+    if !caught_up {
+        candidates =
+            fit.iter().filter(|s| is_worth_waiting_for(ask, s)).map(|s| Candidate::replica(s)).collect();
+    }
+    if candidates.is_empty() {
+        return to_primary(ask, Why::ReplicasBehind);
+    }
+    let share = ask.settings.primary_read_weight;
+    let primary = ask.view.primary().filter(|_| share > 0 && why == Why::Read);
+    candidates.extend(primary.map(|p| Candidate::primary(p, share)));
+    let Some(server) = pick(&candidates, ask.settings.balance, ask.entry, ask.dice) else {
+        return to_primary(ask, Why::NoReplica);
+    };
+    if primary.is_some_and(|p| p.id == server) {
+        return Ok(Decision { server, on_replica: false, why: Why::PrimaryShare, wait: false });
+    }
+    let why = if caught_up || why != Why::Read { why } else { Why::ReadAfterWait };
+    Ok(Decision { server, on_replica: true, why, wait: !caught_up })
+}
+
+/// Whether the server is not known to have what the session has written.
+fn must_wait(ask: &Ask<'_>, server: &ServerView) -> bool {
+    let hinted = ask.hint.and_then(|h| h.consistency);
+    let eventual = match hinted {
+        Some(level) => level == sql::Consistency::Eventual,
+        None => ask.settings.consistency == Consistency::Eventual,
+    };
+    if eventual || ask.position.is_empty() {
+        return false;
+    }
+    !server.position.covers(ask.position) && !ask.entry.load(server.id).covers(ask.position)
+}
+
+/// A replica that was farther behind than the wait is long will not make it.
+fn is_worth_waiting_for(ask: &Ask<'_>, server: &ServerView) -> bool {
+    let wait = ask.settings.causal_wait.as_millis() as u64;
+    wait > 0 && server.lag_ms.is_none_or(|lag| lag <= wait.saturating_mul(10))
+}

@@ -1,0 +1,66 @@
+//! The session's part of a routing decision: what it is bound to, and what it must see.
+
+use mysql_wire::ServerError;
+
+use super::query::Job;
+use super::{End, Session, error};
+use crate::route::{Ask, Bound, Decision, Dice, RouteError, Why, decide};
+
+impl Session {
+    /// Where a command goes. Has no effect, so that `EXPLAIN ROUTE` can ask, too.
+    pub(super) fn decide(&self, job: &Job<'_>) -> Result<Decision, RouteError> {
+        let entry = self.worker.core.cluster(self.identity.cluster);
+        let view = entry.view();
+        if let Some(server) = self.direct_to {
+            let on_replica = view.primary != Some(server);
+            return Ok(Decision { server, on_replica, why: Why::LastStatement, wait: false });
+        }
+        decide(&Ask {
+            facts: job.facts,
+            hint: job.hint,
+            view: &view,
+            entry,
+            settings: &self.identity.settings,
+            bound: self.held.as_ref().map(|held| Bound { server: held.place.server, pins: self.pins }),
+            autocommit_off: self.autocommit_off(),
+            read_committed: self.read_committed(),
+            database: self.state.database.as_deref(),
+            position: &self.position,
+            dice: Dice { random: self.worker.random(), user: self.user_hash, client: self.client_hash },
+        })
+    }
+
+    /// The primary, after a replica failed.
+    pub(super) fn decide_primary(&self, why: Why) -> Result<Decision, RouteError> {
+        let view = self.worker.core.cluster(self.identity.cluster).view();
+        match view.primary() {
+            Some(primary) => Ok(Decision { server: primary.id, on_replica: false, why, wait: false }),
+            None => Err(RouteError::NoPrimary { cluster: view.name.to_string() }),
+        }
+    }
+
+    fn read_committed(&self) -> bool {
+        let weak = |level: &str| {
+            let level = level.to_ascii_uppercase();
+            level == "READ-COMMITTED" || level == "READ-UNCOMMITTED"
+        };
+        let own =
+            self.state.variable("tx_isolation").or_else(|| self.state.variable("transaction_isolation"));
+        match own {
+            Some(own) => weak(&String::from_utf8_lossy(own)),
+            None => {
+                let view = self.worker.core.cluster(self.identity.cluster).view();
+                view.catalogue.globals.get("tx_isolation").is_some_and(|level| weak(level))
+            }
+        }
+    }
+
+    pub(super) async fn refuse_route(&mut self, sequence: u8, why: &RouteError) -> Result<(), End> {
+        let refusal: ServerError = match why {
+            // The server's own error for a statement that needs a writable server.
+            RouteError::NoPrimary { .. } => error(1290, "HY000", format!("hadal: {why}")),
+            _ => error(1105, "HY000", format!("hadal: {why}")),
+        };
+        self.send_error(sequence, &refusal).await
+    }
+}

@@ -1,0 +1,99 @@
+//! `SHOW WARNINGS`, `FOUND_ROWS()`, `ROW_COUNT()`: questions about the last statement.
+//!
+//! The connection that ran it answers, if the session still has it or nobody has used it since. Otherwise the answer is
+//! made here, from what the response told or was captured. Where neither can answer, an error says so.
+
+use mysql_wire::column::{collation, column_flag, column_type};
+use mysql_wire::{ColumnDef, TextResult};
+use sql::Effects;
+
+use super::query::Job;
+use super::{End, Session};
+
+impl Session {
+    pub(super) async fn diagnose(&mut self, job: Job<'_>) -> Result<(), End> {
+        if self.held.is_some() || self.recall().await {
+            return self.run(job).await.map(drop);
+        }
+        let normal = job.facts.digest_text.to_ascii_lowercase();
+        let normal: String = normal.split_whitespace().collect();
+        let text = self.answer_from_memory(&normal);
+        match text {
+            Some(Answer::Captured(packets)) => {
+                self.client.output.extend_from_slice(&packets);
+                self.flush().await
+            }
+            Some(Answer::Made(result)) => self.send_result(job.command.sequence, &result).await,
+            None if !job.facts.effects.intersects(Effects::USES_DIAGNOSTICS)
+                && self.last.ran_on.is_none() =>
+            {
+                // Nothing has run yet: any connection in a fresh state says the same.
+                self.run(job).await.map(drop)
+            }
+            None => {
+                let text = "what the last statement left behind is no longer known, since its connection serves others \
+                            (all of clusters.*.pool.max_connections are in use); ask right after the statement, inside \
+                            a transaction, or by SHOW WARNINGS, SELECT FOUND_ROWS() or SELECT ROW_COUNT() alone";
+                self.refuse(job.command.sequence, 1815, "HY000", text).await
+            }
+        }
+    }
+
+    /// Gets the connection of the last statement back, if it is untouched; the next command will run on it.
+    pub(super) async fn recall(&mut self) -> bool {
+        let Some((place, id, uses)) = self.last.ran_on else { return false };
+        if self.lease.as_ref().is_some_and(|l| l.id == id) {
+            self.direct_to = Some(place.server);
+            return true;
+        }
+        let Some(backend) = self.identity.pools.at(place).take_exact(id, uses) else { return false };
+        let Ok(backend) = backend.move_to(self.worker.index) else { return false };
+        Box::pin(self.keep_lease(backend)).await;
+        self.direct_to = Some(place.server);
+        true
+    }
+
+    fn answer_from_memory(&self, normal: &str) -> Option<Answer> {
+        match normal {
+            "showwarnings" => match &self.last.captured_warnings {
+                Some(packets) => Some(Answer::Captured(packets.clone())),
+                None if !self.last.has_conditions => Some(Answer::Made(TextResult::new(conditions()))),
+                None => None,
+            },
+            "showerrors" if !self.last.has_conditions => Some(Answer::Made(TextResult::new(conditions()))),
+            "selectfound_rows()" => Some(number("FOUND_ROWS()", self.last.found_rows as i64)),
+            "selectrow_count()" => Some(number("ROW_COUNT()", self.last.row_count)),
+            _ => None,
+        }
+    }
+}
+
+enum Answer {
+    Captured(Vec<u8>),
+    Made(TextResult<'static>),
+}
+
+fn number(name: &'static str, value: i64) -> Answer {
+    let column = ColumnDef { flags: column_flag::BINARY | column_flag::NOT_NULL, ..ColumnDef::integer(name) };
+    let mut result = TextResult::new(vec![column]);
+    result.push([Some(value.to_string())]);
+    Answer::Made(result)
+}
+
+/// The columns of `SHOW WARNINGS`, as MariaDB 10.11 describes them.
+fn conditions() -> Vec<ColumnDef<'static>> {
+    let text = |name, length| ColumnDef {
+        length,
+        flags: column_flag::NOT_NULL,
+        decimals: 39,
+        ..ColumnDef::text(name, 0)
+    };
+    let code = ColumnDef {
+        collation: collation::BINARY,
+        length: 4,
+        kind: column_type::LONG,
+        flags: column_flag::NOT_NULL | column_flag::UNSIGNED | column_flag::BINARY,
+        ..ColumnDef::integer("Code")
+    };
+    vec![text("Level", 28), code, text("Message", 2048)]
+}

@@ -1,0 +1,95 @@
+//! `COM_STMT_EXECUTE` and what belongs to it.
+
+use mysql_wire::stmt;
+use mysql_wire::{ResponseKind, StatusFlags};
+
+use super::client::CommandPacket;
+use super::query::{Job, Ran};
+use super::statement::Use;
+use super::{End, Pins, Session};
+use crate::place::Place;
+
+impl Session {
+    /// `COM_STMT_EXECUTE`, `COM_STMT_BULK_EXECUTE`.
+    pub(super) async fn execute(&mut self, command: &CommandPacket, bulk: bool) -> Result<(), End> {
+        let function = if bulk { "mysqld_stmt_bulk_execute" } else { "mysqld_stmt_execute" };
+        let Some((_, statement)) = self.named_statement(command, function).await? else { return Ok(()) };
+        let mut job = Job::new(command, ResponseKind::Execute, &statement.facts);
+        job.hint = statement.hint.as_ref();
+        job.prepared = Some(Use { statement: &statement, bulk });
+        if statement.facts.effects.intersects(super::special::ABOUT_LAST) {
+            return Box::pin(self.special_execute(job)).await;
+        }
+        self.run(job).await.map(drop)
+    }
+
+    /// `COM_STMT_FETCH`: only the connection with the cursor can serve it.
+    pub(super) async fn fetch(&mut self, command: &CommandPacket) -> Result<(), End> {
+        let Some((_, statement)) = self.named_statement(command, "mysqld_stmt_fetch").await? else {
+            return Ok(());
+        };
+        if !statement.has_cursor.get() || self.held.is_none() {
+            let id = stmt::statement_id(command.payload()).unwrap_or_default();
+            let text = format!("The statement ({id}) has no open cursor.");
+            return self.send_error(command.sequence, &super::error(1421, "HY000", text)).await;
+        }
+        let mut job = Job::new(command, ResponseKind::Fetch, &statement.facts);
+        job.prepared = Some(Use { statement: &statement, bulk: false });
+        let ran = self.run(job).await?;
+        if let Ran::Answered(seen) = ran
+            && seen.status.is_none_or(|s| s.contains(StatusFlags::LAST_ROW_SENT))
+        {
+            statement.has_cursor.set(false);
+            if !self.statements.values().any(|s| s.has_cursor.get()) {
+                self.pins.remove(Pins::CURSOR);
+            }
+            if let Some(backend) = self.held.take() {
+                self.settle(backend, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `COM_STMT_SEND_LONG_DATA`: no answer. The data waits on one server connection, which is kept for the execution.
+    pub(super) async fn long_data(&mut self, command: &CommandPacket) -> Result<(), End> {
+        let id = stmt::statement_id(command.payload()).unwrap_or_default();
+        let Some(statement) = self.statements.get(&id).cloned() else { return Ok(()) };
+        let mut job = Job::new(command, ResponseKind::Simple, &statement.facts);
+        job.hint = statement.hint.as_ref();
+        let prepared = Use { statement: &statement, bulk: false };
+        job.prepared = Some(prepared);
+        let failed = |text: String| End::StateLost(format!("long data: {text}"));
+        let decision = self.decide(&job).map_err(|e| failed(e.to_string()))?;
+        let place = Place { cluster: self.identity.cluster, server: decision.server };
+        let obtained = self.obtain(place, &job, decision.on_replica).await;
+        let mut backend =
+            obtained.map_err(|e| failed(e.message))?.ok_or_else(|| failed("no connection".into()))?;
+        if !backend.statements.contains(statement.text.serial) {
+            let tried = self.ensure_prepared(&mut backend, &prepared, true, command.sequence).await?;
+            if tried.is_some() {
+                return Err(failed("the statement could not be prepared again".into()));
+            }
+        }
+        let mut bytes = std::mem::take(&mut backend.outbox);
+        bytes.extend_from_slice(&self.bind_id(&mut backend, &prepared, command));
+        backend.socket.write_all(&bytes).await.map_err(|e| failed(e.to_string()))?;
+        self.pins.insert(Pins::LONG_DATA);
+        self.settle(backend, false).await
+    }
+
+    /// The packet with the server's id of the statement.
+    pub(super) fn bind_id(
+        &self,
+        backend: &mut crate::backend::Backend,
+        prepared: &Use<'_>,
+        command: &CommandPacket,
+    ) -> Vec<u8> {
+        let mut raw = command.raw().to_vec();
+        if let (Some(bound), Some(place)) =
+            (backend.statements.get(prepared.statement.text.serial), raw.get_mut(5..9))
+        {
+            place.copy_from_slice(&bound.id.to_le_bytes());
+        }
+        raw
+    }
+}

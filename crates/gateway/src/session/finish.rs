@@ -1,0 +1,362 @@
+//! What a response means for the session: its state, its pins, and what becomes of the connection.
+
+use std::sync::Arc;
+
+use mysql_wire::{ResponseKind, StateChange, StateChanges, StatusFlags};
+use sql::{Effects, Facts};
+use topology::{GtidPosition, MariaGtid};
+
+use super::query::Job;
+use super::response::Seen;
+use super::{End, InsertId, LastStatement, Pins, Session};
+use crate::backend::Backend;
+
+/// What trackers reported, beyond plain variables.
+#[derive(Debug, Default)]
+struct Absorbed {
+    /// The server says that something changed.
+    changed: bool,
+    /// The change has a name.
+    named: bool,
+    charset: bool,
+    trackers: bool,
+    timeouts: bool,
+    uncarried: bool,
+}
+
+impl Session {
+    /// Learns from a complete response and decides what becomes of the connection.
+    pub(super) async fn finish(
+        &mut self,
+        job: &Job<'_>,
+        mut backend: Backend,
+        seen: &Seen,
+    ) -> Result<(), End> {
+        if let (Some(text), Some(prepared)) = (job.text, &seen.prepare_ok) {
+            let closed = backend.statements.insert(text.serial, prepared.id);
+            backend.close_statements(&closed);
+        }
+        if !seen.changes.is_empty() {
+            let absorbed = Box::pin(self.absorb(&mut backend, job, &seen.changes)).await;
+            absorbed.map_err(|error| End::StateLost(format!("while its state was read: {error}")))?;
+        }
+        if let Some(prepared) = &job.prepared {
+            self.note_execution(prepared, seen);
+        }
+        self.update_transaction(job, seen);
+        let runs = job.kind != ResponseKind::Prepare;
+        if runs {
+            self.update_pins(job.facts, seen);
+            self.note_last(job.facts, &backend, seen);
+            self.tell_control_plane(job.facts);
+        }
+        let keep = runs && self.knows_something(job.facts, seen);
+        self.settle(backend, keep).await
+    }
+
+    /// Holds the connection, leases it, or gives it back.
+    pub(super) async fn settle(&mut self, mut backend: Backend, knows_something: bool) -> Result<(), End> {
+        self.shared.pins.store(self.pins.bits(), std::sync::atomic::Ordering::Relaxed);
+        if !self.pins.is_empty() {
+            self.shared.set_backend(Some((backend.place, backend.thread_id)));
+            self.held = Some(backend);
+            return Ok(());
+        }
+        if !knows_something && self.insert_id != InsertId::OnLease {
+            self.release(backend);
+            return Ok(());
+        }
+        // Lease: unless somebody waits for a connection already, or another one is kept that knows the insert id.
+        let elsewhere = self.lease.is_some();
+        if !elsewhere && !backend.pool().has_waiters() {
+            Box::pin(self.keep_lease(backend)).await;
+        } else if elsewhere && !knows_something {
+            self.release(backend);
+        } else {
+            match Box::pin(self.capture_beside(&mut backend, elsewhere)).await {
+                Ok(()) => self.release(backend),
+                Err(_) => self.forget_diagnostics(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Captures without touching an insert id that another connection knows.
+    async fn capture_beside(
+        &mut self,
+        backend: &mut Backend,
+        elsewhere: bool,
+    ) -> Result<(), crate::backend::ExchangeError> {
+        let kept = self.insert_id;
+        self.capture(backend).await?;
+        if elsewhere {
+            self.insert_id = kept;
+        }
+        Ok(())
+    }
+
+    fn update_transaction(&mut self, job: &Job<'_>, seen: &Seen) {
+        match seen.status {
+            Some(status) if status.contains(StatusFlags::IN_TRANS) => self.pins.insert(Pins::TRANSACTION),
+            Some(_) => {
+                let was_open = self.pins.contains(Pins::TRANSACTION);
+                self.pins.remove(Pins::TRANSACTION);
+                if was_open || job.facts.effects.intersects(Effects::COMMIT | Effects::ROLLBACK) {
+                    self.pins.remove(Pins::NEXT_TRANSACTION);
+                }
+            }
+            // An error tells no status. A single statement in autocommit leaves no transaction; after anything else
+            // there may be one, so the connection is kept until a status is seen.
+            None if seen.error.is_some() => {
+                let may_be_open = self.autocommit_off()
+                    || job.facts.statements > 1
+                    || job
+                        .facts
+                        .effects
+                        .intersects(Effects::CALL | Effects::TEXT_EXECUTE | Effects::BEGIN | Effects::XA);
+                if may_be_open && job.kind != ResponseKind::Prepare {
+                    self.pins.insert(Pins::TRANSACTION);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn update_pins(&mut self, facts: &Facts, seen: &Seen) {
+        let failed = seen.error.is_some() && facts.statements <= 1;
+        let effects = facts.effects;
+        for (effect, pin) in PINNING {
+            let partial = *pin == Pins::USER_VARIABLE || *pin == Pins::PROCEDURE;
+            if effects.intersects(*effect) && (!failed || partial) {
+                self.pins.insert(*pin);
+            }
+        }
+        if effects.contains(Effects::UNLOCK_TABLES) && !failed && !effects.contains(Effects::LOCK_TABLES) {
+            self.pins.remove(Pins::TABLE_LOCK);
+        }
+    }
+
+    fn note_last(&mut self, facts: &Facts, backend: &Backend, seen: &Seen) {
+        if facts.effects.contains(Effects::USES_DIAGNOSTICS) {
+            return;
+        }
+        let row_count = match (seen.rows, seen.error) {
+            (None, None) => seen.affected as i64,
+            _ => -1,
+        };
+        self.last = LastStatement {
+            ran_on: Some((backend.place, backend.id, backend.uses + 1)),
+            found_rows: seen.rows.unwrap_or(if seen.error.is_some() { 0 } else { seen.affected }),
+            row_count,
+            has_conditions: seen.warnings > 0 || seen.error.is_some(),
+            captured_warnings: None,
+        };
+        if facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0 {
+            self.insert_id = InsertId::OnLease;
+        }
+    }
+
+    fn knows_something(&self, facts: &Facts, seen: &Seen) -> bool {
+        seen.warnings > 0
+            || seen.error.is_some()
+            || facts.effects.contains(Effects::CALC_FOUND_ROWS)
+            || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0)
+    }
+
+    fn tell_control_plane(&self, facts: &Facts) {
+        if facts.effects.intersects(Effects::ACCOUNT_DDL | Effects::ROUTINE_DDL | Effects::SETS_GLOBAL) {
+            self.worker.core.cluster(self.identity.cluster).control.refresh();
+        }
+        if facts.effects.contains(Effects::SETS_GLOBAL) {
+            // Connections opened before have the old defaults.
+            self.worker.core.pools.all().iter().for_each(|pool| pool.retire_all());
+        }
+    }
+
+    /// Takes over what the server's trackers reported.
+    async fn absorb(
+        &mut self,
+        backend: &mut Backend,
+        job: &Job<'_>,
+        changes: &[u8],
+    ) -> Result<(), crate::backend::ExchangeError> {
+        let mut state = (*self.state).clone();
+        let mut absorbed = Absorbed::default();
+        let temporary = sets_for_one_statement(job.facts);
+        for change in StateChanges::new(changes) {
+            match change? {
+                StateChange::SystemVariable { name, value } => {
+                    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                    if name == "last_gtid" {
+                        self.advance(backend, value);
+                    } else if !temporary {
+                        self.absorb_variable(&mut state, &mut absorbed, &name, value);
+                    }
+                }
+                StateChange::Schema(name) => {
+                    absorbed.named = true;
+                    state.database = (!name.is_empty()).then(|| Arc::from(name));
+                }
+                StateChange::StateChanged(changed) => absorbed.changed |= changed,
+                _ => {}
+            }
+        }
+        self.repair(backend, &mut state, &absorbed).await?;
+        if absorbed.changed
+            && !absorbed.named
+            && !temporary
+            && !job.facts.effects.intersects(NAMES_ITS_CHANGE)
+        {
+            self.pins.insert(Pins::UNKNOWN_CHANGE);
+        }
+        if absorbed.uncarried {
+            self.pins.insert(Pins::VARIABLE);
+        }
+        if state != *self.state {
+            self.set_state(state);
+        }
+        backend.state = self.state.clone();
+        Ok(())
+    }
+
+    fn absorb_variable(
+        &mut self,
+        state: &mut crate::state::StateSet,
+        absorbed: &mut Absorbed,
+        name: &str,
+        value: &[u8],
+    ) {
+        absorbed.named = true;
+        match name {
+            _ if name.starts_with("session_track_") => {
+                self.tracked.set(name, value);
+                absorbed.trackers = true;
+            }
+            "wait_timeout" | "interactive_timeout" => {
+                self.set_timeout(name, value);
+                absorbed.timeouts = true;
+            }
+            "last_insert_id" | "identity" => {
+                let id = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
+                self.insert_id = InsertId::Known(id.unwrap_or_default());
+            }
+            _ if is_uncarried(name) => absorbed.uncarried = true,
+            _ => {
+                absorbed.charset |= name.starts_with("character_set_") || name.starts_with("collation_");
+                state.set_variable(name, value);
+            }
+        }
+    }
+
+    /// Undoes on the connection what must not stay there, and asks for what trackers do not tell.
+    async fn repair(
+        &mut self,
+        backend: &mut Backend,
+        state: &mut crate::state::StateSet,
+        absorbed: &Absorbed,
+    ) -> Result<(), crate::backend::ExchangeError> {
+        if absorbed.charset {
+            // SET NAMES … COLLATE reports the character set, but not the collation (tried on MariaDB 10.11).
+            let sql = b"SELECT @@character_set_client, @@character_set_results, @@collation_connection";
+            let row = backend.query(sql).await?.first_row();
+            let text = |i: usize| {
+                row.get(i).and_then(|v| v.as_deref()).map(|v| Arc::<str>::from(String::from_utf8_lossy(v)))
+            };
+            if let (Some(client), Some(collation)) = (text(0), text(2)) {
+                state.charset = crate::state::Charset { client, results: text(1), collation };
+            }
+        }
+        if absorbed.trackers {
+            backend.track().await?;
+        }
+        if absorbed.timeouts {
+            backend.query(b"SET wait_timeout=DEFAULT, interactive_timeout=DEFAULT").await?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, backend: &Backend, value: &[u8]) {
+        let text = String::from_utf8_lossy(value);
+        if let Ok(gtid) = text.parse::<MariaGtid>() {
+            self.position.advance(gtid);
+            self.worker.core.cluster(backend.place.cluster).load(backend.place.server).learn_one(gtid);
+        }
+    }
+
+    /// Whether the session is in a virtual transaction: `autocommit=0`.
+    pub(super) fn autocommit_off(&self) -> bool {
+        self.state.autocommit().map_or(self.autocommit_off_by_default, |on| !on)
+    }
+
+    /// Honoured here, and not put on pooled connections.
+    pub(super) fn set_timeout(&mut self, name: &str, value: &[u8]) {
+        let known = if name == "wait_timeout" { "wait_timeout" } else { "interactive_timeout" };
+        self.timeouts.retain(|(n, _)| *n != known);
+        self.timeouts.push((known, value.to_vec()));
+        let seconds = std::str::from_utf8(value).ok().and_then(|v| v.parse::<u64>().ok());
+        if let (Some(seconds), "wait_timeout") = (seconds, known) {
+            self.shared.timeout_ms.store(seconds.saturating_mul(1000), std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// The newest position, as a text for messages and tokens.
+    pub(crate) fn position(&self) -> &GtidPosition {
+        &self.position
+    }
+}
+
+/// `SET STATEMENT … FOR …`: trackers report the values, though they are gone with the statement.
+fn sets_for_one_statement(facts: &Facts) -> bool {
+    let mut words = facts.digest_text.split_whitespace();
+    let mut is = |word: &str| words.next().is_some_and(|w| w.eq_ignore_ascii_case(word));
+    is("set") && is("statement")
+}
+
+/// Variables that a connection cannot be given later with the same meaning.
+fn is_uncarried(name: &str) -> bool {
+    matches!(
+        name,
+        "timestamp"
+            | "insert_id"
+            | "rand_seed1"
+            | "rand_seed2"
+            | "pseudo_thread_id"
+            | "pseudo_slave_mode"
+            | "gtid_seq_no"
+            | "gtid_domain_id"
+            | "server_id"
+            | "sql_log_bin"
+            | "skip_replication"
+            | "in_transaction"
+            | "debug"
+            | "debug_dbug"
+            | "debug_sync"
+    )
+}
+
+const PINNING: &[(Effects, Pins)] = &[
+    (Effects::SETS_USER_VARIABLE, Pins::USER_VARIABLE),
+    (Effects::CREATES_TEMPORARY_TABLE, Pins::TEMPORARY_TABLE),
+    (Effects::LOCK_TABLES, Pins::TABLE_LOCK),
+    (Effects::NAMED_LOCK, Pins::NAMED_LOCK),
+    (Effects::TEXT_PREPARE, Pins::TEXT_STATEMENT),
+    (Effects::HANDLER_OPEN, Pins::HANDLER),
+    (Effects::NEXT_TRANSACTION, Pins::NEXT_TRANSACTION),
+    (Effects::SET_ROLE, Pins::ROLE),
+    (Effects::SETS_UNCARRIED, Pins::VARIABLE),
+    (Effects::CALL, Pins::PROCEDURE),
+    (Effects::XA, Pins::XA),
+];
+
+/// Statements whose change of state is known from their text.
+const NAMES_ITS_CHANGE: Effects = Effects::SETS_USER_VARIABLE
+    .union(Effects::CREATES_TEMPORARY_TABLE)
+    .union(Effects::DROPS_TEMPORARY_TABLE)
+    .union(Effects::TEXT_PREPARE)
+    .union(Effects::TEXT_DEALLOCATE)
+    .union(Effects::SET_ROLE)
+    .union(Effects::SETS_UNCARRIED)
+    .union(Effects::USE_SCHEMA)
+    .union(Effects::SETS_SYSTEM_VARIABLE)
+    .union(Effects::SET_NAMES)
+    .union(Effects::SETS_AUTOCOMMIT);

@@ -1,0 +1,74 @@
+//! Connections that are kept only because they know something of the last statement.
+//!
+//! `LAST_INSERT_ID()` after an insert, warnings, `FOUND_ROWS()` after `SQL_CALC_FOUND_ROWS`: only the connection
+//! that ran the statement can tell. The session keeps it while nobody else needs it. When somebody does, or after a
+//! second, what it knows is asked for and kept here instead.
+
+use std::sync::atomic::Ordering;
+
+use crate::backend::{Backend, ExchangeError};
+
+use super::{InsertId, Session};
+
+impl Session {
+    /// Keeps a connection for what it knows; the one kept before is given back first.
+    pub(super) async fn keep_lease(&mut self, backend: Backend) {
+        self.return_lease().await;
+        let pool = backend.pool().clone();
+        self.lease = Some(backend);
+        self.shared.leasing.store(true, Ordering::SeqCst);
+        pool.add_lease(&self.shared);
+    }
+
+    /// Asks the leased connection for what it knows and gives it back.
+    pub(super) async fn return_lease(&mut self) {
+        self.shared.leasing.store(false, Ordering::SeqCst);
+        let Some(mut backend) = self.lease.take() else { return };
+        match self.capture(&mut backend).await {
+            Ok(()) => self.release(backend),
+            Err(error) => {
+                tracing::debug!(session = self.shared.id, %error, "lost a connection that was kept for its diagnostics");
+                self.forget_diagnostics();
+            }
+        }
+    }
+
+    /// Reads what the next user of the connection would overwrite.
+    pub(super) async fn capture(&mut self, backend: &mut Backend) -> Result<(), ExchangeError> {
+        // In this order: a statement without tables leaves the list of warnings alone, while SHOW WARNINGS changes
+        // FOUND_ROWS() (both tried on MariaDB 10.11).
+        let reply = backend.query(b"SELECT LAST_INSERT_ID(), FOUND_ROWS()").await?;
+        let values = reply.first_row();
+        let number = |i: usize| {
+            let value = values.get(i)?.as_deref()?;
+            std::str::from_utf8(value).ok()?.parse::<u64>().ok()
+        };
+        if self.insert_id == InsertId::OnLease {
+            self.insert_id = InsertId::Known(number(0).unwrap_or_default());
+        }
+        if self.last.ran_on.is_some_and(|(_, id, _)| id == backend.id) {
+            self.last.found_rows = number(1).unwrap_or(self.last.found_rows);
+            if self.last.has_conditions {
+                self.last.captured_warnings = Some(backend.query(b"SHOW WARNINGS").await?.bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is gone, and with it what it knew; on a direct connection the client would be gone, too.
+    pub(super) fn forget_diagnostics(&mut self) {
+        if self.insert_id == InsertId::OnLease {
+            self.insert_id = InsertId::Known(0);
+        }
+    }
+
+    /// Gives back a connection that nothing of the session is left on.
+    pub(super) fn release(&mut self, backend: Backend) {
+        self.shared.set_backend(None);
+        if self.shared.is_under_fire() || backend.short_lived || backend.tainted || !backend.carry.is_empty()
+        {
+            return;
+        }
+        backend.give_back(std::time::Instant::now());
+    }
+}

@@ -1,0 +1,315 @@
+//! From the greeting to the first command.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use mysql_wire::auth::{caching_sha2, native};
+use mysql_wire::{
+    AuthMoreData, AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, MAX_PAYLOAD, OkPacket,
+    ResponseKind, ServerError, SslRequest, StateChange, StatusFlags,
+};
+
+use super::client::{CommandPacket, Inbound};
+use super::identity::{Claim, Proof};
+use super::query::Job;
+use super::{Client, End, Identity, Session, error};
+use crate::place::{ClusterIndex, Place};
+use crate::registry::{SessionShared, Signal};
+use crate::state::{Charset, StateSet};
+use crate::worker::Worker;
+
+/// What hadal offers to clients, as far as the servers have it. TLS and compression are not there; a client's cache of
+/// metadata cannot be kept over several servers.
+const OFFERED: Capabilities = Capabilities(
+    Capabilities::LONG_PASSWORD.0
+        | Capabilities::FOUND_ROWS.0
+        | Capabilities::LONG_FLAG.0
+        | Capabilities::CONNECT_WITH_DB.0
+        | Capabilities::NO_SCHEMA.0
+        | Capabilities::ODBC.0
+        | Capabilities::LOCAL_FILES.0
+        | Capabilities::IGNORE_SPACE.0
+        | Capabilities::PROTOCOL_41.0
+        | Capabilities::INTERACTIVE.0
+        | Capabilities::IGNORE_SIGPIPE.0
+        | Capabilities::TRANSACTIONS.0
+        | Capabilities::RESERVED.0
+        | Capabilities::SECURE_CONNECTION.0
+        | Capabilities::MULTI_STATEMENTS.0
+        | Capabilities::MULTI_RESULTS.0
+        | Capabilities::PS_MULTI_RESULTS.0
+        | Capabilities::PLUGIN_AUTH.0
+        | Capabilities::CONNECT_ATTRS.0
+        | Capabilities::PLUGIN_AUTH_LENENC_DATA.0
+        | Capabilities::SESSION_TRACK.0
+        | Capabilities::DEPRECATE_EOF.0
+        | Capabilities::MARIADB_STMT_BULK.0
+        | Capabilities::MARIADB_EXTENDED_METADATA.0
+        | Capabilities::MARIADB_BULK_UNIT_RESULTS.0,
+);
+
+/// The login's view of the connection, before there is a session.
+pub(super) struct Login {
+    pub(super) worker: Rc<Worker>,
+    pub(super) shared: Arc<SessionShared>,
+    pub(super) client: Client,
+    pub(super) scramble: [u8; 20],
+    /// Sequence number of the client's last packet.
+    pub(super) sequence: u8,
+}
+
+impl Login {
+    /// Greets the client and makes a session of it. A refusal has been sent when this returns an error.
+    pub(super) async fn run(mut self) -> Result<Session, End> {
+        self.greet().await?;
+        let first = self.packet().await?;
+        if SslRequest::is(&first) {
+            let text =
+                "hadal: TLS is not available here; connect without it (for the mysql client: --skip-ssl)";
+            return Err(self.refuse(&error(1043, "08S01", text.into())).await);
+        }
+        let Ok(response) = HandshakeResponse::parse(&first) else {
+            return Err(self.refuse(&error(1043, "08S01", "Bad handshake".into())).await);
+        };
+        self.client.capabilities = response.capabilities & self.offered();
+        let claim = Claim {
+            user: String::from_utf8_lossy(response.user).into_owned(),
+            client: self.shared.client.ip(),
+            database: response.database.filter(|d| !d.is_empty()).map(<[u8]>::to_vec),
+        };
+        let token = response.auth.to_vec();
+        let plugin = response.plugin.map(<[u8]>::to_vec);
+        let collation = u16::from(response.collation);
+        let proof = self.prove(&claim, token, plugin).await?;
+        let identity = match self.identify(&claim, &proof).await {
+            Ok(identity) => identity,
+            Err(refusal) => return Err(self.refuse(&refusal).await),
+        };
+        if matches!(&proof, Proof::Sha2 { token, .. } if !token.is_empty()) {
+            let next = self.sequence.wrapping_add(1);
+            self.send(next, &Session::fast_auth_ok()).await?;
+            self.sequence = next;
+        }
+        self.admit(identity, claim, collation).await
+    }
+
+    async fn greet(&mut self) -> Result<(), End> {
+        let Some(version) = self.server_version() else {
+            let text = "hadal: no server of the cluster has been reached yet; try again in a moment";
+            return Err(self.refuse_before_greeting(&error(1040, "08004", text.into())).await);
+        };
+        let greeting = Greeting {
+            protocol: 10,
+            version,
+            thread_id: self.shared.id,
+            scramble: self.scramble,
+            capabilities: self.offered(),
+            collation: self.default_collation(),
+            status: StatusFlags::AUTOCOMMIT,
+            auth_plugin: "mysql_native_password".into(),
+        };
+        self.send(0, &greeting.encode()).await
+    }
+
+    /// The primary's version, as the primary itself greets: MariaDB 10 puts a prefix in front for old clients.
+    fn server_version(&self) -> Option<String> {
+        if let Some(own) = &self.worker.core.config.load().gateway.version {
+            return Some(own.clone());
+        }
+        let view = self.worker.core.cluster(ClusterIndex(0)).view();
+        let known = |s: &&topology::ServerView| !s.version.is_empty();
+        let server = view.primary().filter(known).or_else(|| view.servers.iter().find(known))?;
+        let prefixed = server.version.contains("MariaDB") && server.version.starts_with("10.");
+        Some(if prefixed { format!("5.5.5-{}", server.version) } else { server.version.to_string() })
+    }
+
+    fn offered(&self) -> Capabilities {
+        // The bit says MySQL; without it a client knows that MariaDB's own capabilities follow.
+        OFFERED.without(Capabilities::LONG_PASSWORD)
+    }
+
+    fn default_collation(&self) -> u8 {
+        let view = self.worker.core.cluster(ClusterIndex(0)).view();
+        let name = view.catalogue.globals.get("collation_server").map(String::as_str).unwrap_or_default();
+        let id = view.catalogue.collations.iter().find(|(_, (collation, _))| &**collation == name);
+        id.map_or(Charset::HANDSHAKE_ID, |(id, _)| *id as u8)
+    }
+
+    /// What the client proves, after another plugin was asked for if need be.
+    async fn prove(&mut self, claim: &Claim, token: Vec<u8>, plugin: Option<Vec<u8>>) -> Result<Proof, End> {
+        let plugin = plugin.as_deref().unwrap_or(b"mysql_native_password");
+        if plugin == b"mysql_native_password" && (token.is_empty() || token.len() == native::LEN) {
+            return Ok(Proof::Native { token, scramble: self.scramble });
+        }
+        let configured =
+            self.worker.core.config.load().users.get(&claim.user).is_some_and(|u| u.password.is_some());
+        if plugin == b"caching_sha2_password" && configured {
+            if token.is_empty() || token.len() == caching_sha2::LEN {
+                return Ok(Proof::Sha2 { token, scramble: self.scramble });
+            }
+            let token = self.switch(b"caching_sha2_password").await?;
+            return Ok(Proof::Sha2 { token, scramble: self.scramble });
+        }
+        let token = self.switch(b"mysql_native_password").await?;
+        Ok(Proof::Native { token, scramble: self.scramble })
+    }
+
+    async fn switch(&mut self, plugin: &[u8]) -> Result<Vec<u8>, End> {
+        let mut data = self.scramble.to_vec();
+        data.push(0);
+        let request = AuthSwitchRequest { plugin, data: &data };
+        let next = self.sequence.wrapping_add(1);
+        self.send(next, &request.encode()).await?;
+        let mut token = self.packet().await?;
+        // Some clients end the proof with a zero.
+        if token.len() == native::LEN + 1 || token == [0] {
+            token.pop();
+        }
+        Ok(token)
+    }
+
+    async fn identify(&self, claim: &Claim, proof: &Proof) -> Result<Identity, ServerError> {
+        match super::identity::identify(&self.worker, claim, proof) {
+            Ok(identity) => Ok(identity),
+            // The account may have been made, or its password changed, a moment ago.
+            Err(refused) if super::identity::refresh(&self.worker).await => {
+                super::identity::identify(&self.worker, claim, proof).map_err(|_| refused)
+            }
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// Makes the session, and has a server check what only servers know: the database, the privileges on it.
+    async fn admit(self, identity: Identity, claim: Claim, collation: u16) -> Result<Session, End> {
+        let sequence = self.sequence;
+        let charset = {
+            let view = self.worker.core.cluster(identity.cluster).view();
+            Charset::of_handshake(collation, &view.catalogue)
+        };
+        let state = StateSet { charset, ..StateSet::of_new_connection() };
+        let mut session = Session::new(self.worker, self.shared, self.client, identity, state);
+        session.enter(sequence, claim.database).await?;
+        Ok(session)
+    }
+
+    async fn packet(&mut self) -> Result<Vec<u8>, End> {
+        let expected = self.sequence;
+        match read_packet(&self.worker, &self.shared, &mut self.client, expected).await? {
+            Ok(packet) => {
+                self.sequence = packet.sequence;
+                Ok(packet.payload().to_vec())
+            }
+            Err(refusal) => Err(self.refuse(&refusal).await),
+        }
+    }
+
+    async fn send(&mut self, sequence: u8, payload: &[u8]) -> Result<(), End> {
+        mysql_wire::write_packet(&mut self.client.output, &mut { sequence }, payload);
+        self.client.flush().await?;
+        self.sequence = sequence.wrapping_add(1);
+        Ok(())
+    }
+
+    async fn refuse(&mut self, refusal: &ServerError) -> End {
+        self.worker.core.metrics.refused_logins.fetch_add(1, Ordering::Relaxed);
+        let next = self.sequence.wrapping_add(1);
+        let _ = self.send(next, &refusal.encode()).await;
+        End::Refused(refusal.message.clone())
+    }
+
+    async fn refuse_before_greeting(&mut self, refusal: &ServerError) -> End {
+        let _ = self.send(0, &refusal.encode()).await;
+        End::Refused(refusal.message.clone())
+    }
+}
+
+/// One packet of the login; the deadline comes as a signal.
+pub(super) async fn read_packet(
+    worker: &Worker,
+    shared: &SessionShared,
+    client: &mut Client,
+    expected: u8,
+) -> Result<Result<CommandPacket, ServerError>, End> {
+    let woken = std::future::poll_fn(|cx| match shared.poll_signal(cx.waker()) {
+        Some(Signal::Kill) => Poll::Ready(Err(End::Killed)),
+        Some(Signal::Timeout) => Poll::Ready(Err(End::IdleTooLong)),
+        Some(Signal::Drain) => Poll::Ready(Err(End::Draining)),
+        Some(Signal::Release) | None => {
+            client.poll_command(cx, worker, expected, MAX_PAYLOAD - 1).map_err(End::Client)
+        }
+    });
+    match woken.await? {
+        Inbound::Command(packet) => Ok(Ok(packet)),
+        Inbound::Left => Err(End::ClientLeft),
+        Inbound::TooLarge => {
+            Ok(Err(error(1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes".into())))
+        }
+        Inbound::OutOfOrder => Ok(Err(error(1156, "08S01", "Got packets out of order".into()))),
+    }
+}
+
+impl Session {
+    /// Enters the database and answers the login.
+    pub(super) async fn enter(&mut self, sequence: u8, database: Option<Vec<u8>>) -> Result<(), End> {
+        let mut state = (*self.state).clone();
+        state.database = database.as_deref().map(Arc::from);
+        let charset = state.charset.clone();
+        self.set_state(state);
+        if let Err(refusal) = self.check_in().await {
+            self.worker.core.metrics.refused_logins.fetch_add(1, Ordering::Relaxed);
+            self.send_error(sequence, &refusal).await?;
+            return Err(End::Refused(refusal.message));
+        }
+        tracing::trace!(session = self.shared.id, collation = %charset.collation, "logged in");
+        self.initial = self.state.clone();
+        self.restore_timeout();
+        let mut session_state = Vec::new();
+        if let Some(database) = &database
+            && self.client.capabilities.contains(Capabilities::SESSION_TRACK)
+        {
+            StateChange::Schema(database).encode(&mut session_state);
+        }
+        let mut status = self.status();
+        if !session_state.is_empty() {
+            status = status.with(StatusFlags::SESSION_STATE_CHANGED);
+        }
+        let ok = OkPacket { session_state: &session_state, ..OkPacket::new(status) };
+        let mut payload = Vec::new();
+        ok.encode(self.client.capabilities, &mut payload);
+        self.send_payload(sequence, &payload).await
+    }
+
+    /// Brings one server connection into the new session's state: proves that servers let this user in.
+    async fn check_in(&mut self) -> Result<(), ServerError> {
+        let command = CommandPacket::default();
+        let facts = super::command_facts(false);
+        let job = Job::new(&command, ResponseKind::Simple, &facts);
+        for _ in 0..2 {
+            let (server, on_replica) = {
+                let view = self.worker.core.cluster(self.identity.cluster).view();
+                match view.primary() {
+                    Some(primary) => (primary.id, false),
+                    // Reads still work while there is no primary.
+                    None => match view.servers.iter().find(|s| s.takes_replica_reads()) {
+                        Some(replica) => (replica.id, true),
+                        None => break,
+                    },
+                }
+            };
+            let place = Place { cluster: self.identity.cluster, server };
+            if let Some(backend) = self.obtain(place, &job, on_replica).await? {
+                self.release(backend);
+                return Ok(());
+            }
+        }
+        let text = "hadal: no server of the cluster can be reached at the moment; try again";
+        Err(error(1429, "HY000", text.into()))
+    }
+
+    /// The proof of a fast path that the client waits for.
+    pub(super) fn fast_auth_ok() -> Vec<u8> {
+        AuthMoreData { data: &[caching_sha2::FAST_OK] }.encode()
+    }
+}

@@ -1,0 +1,237 @@
+//! Binary prepared statements: the client's ids, and the servers' ids behind them.
+//!
+//! A statement is prepared on the server where it would run, and again on every other connection that it is later run
+//! on. The client's `COM_STMT_PREPARE` always goes to a server, so that it learns today's columns.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mysql_wire::{BulkExecute, Command, Execute, MAX_PAYLOAD, PrepareOk, ResponseKind, StatusFlags};
+
+use super::client::CommandPacket;
+use super::query::{Job, Ran, Tried};
+use super::response::Seen;
+use super::statement::{Statement, Use};
+use super::{End, Pins, Session};
+use crate::backend::{Backend, ExchangeError};
+
+/// A session may keep this many statements prepared; a server's own default limit for all is 16,382.
+const MAX_STATEMENTS: usize = 16_382;
+
+impl Session {
+    /// `COM_STMT_PREPARE`.
+    pub(super) async fn prepare(&mut self, command: &CommandPacket) -> Result<(), End> {
+        if self.statements.len() >= MAX_STATEMENTS {
+            let text = format!("a session can keep {MAX_STATEMENTS} statements prepared; close some");
+            return self.refuse(command.sequence, 1461, "42000", &text).await;
+        }
+        let text = command.payload().get(1..).unwrap_or_default();
+        let facts = self.worker.facts(text, self.mode);
+        let hint = sql::hint(text).ok().flatten();
+        let interned = self.worker.texts.borrow_mut().intern(text, &self.state);
+        let id = self.next_statement;
+        let mut job = Job::new(command, ResponseKind::Prepare, &facts);
+        job.hint = hint.as_ref();
+        job.statement_id = Some(id);
+        job.text = Some(&interned);
+        let Ran::Answered(Seen { prepare_ok: Some(ok), .. }) = self.run(job).await? else { return Ok(()) };
+        self.next_statement = id.wrapping_add(1).max(1);
+        let statement = Statement {
+            text: interned,
+            facts,
+            hint,
+            params: ok.params,
+            types: Default::default(),
+            has_cursor: Default::default(),
+        };
+        self.statements.insert(id, Rc::new(statement));
+        self.last_prepared = id;
+        Ok(())
+    }
+
+    /// The statement that a command names; the server's own error where there is none.
+    pub(super) async fn named_statement(
+        &mut self,
+        command: &CommandPacket,
+        function: &str,
+    ) -> Result<Option<(u32, Rc<Statement>)>, End> {
+        let id = mysql_wire::stmt::statement_id(command.payload()).unwrap_or_default();
+        let id = if id == mysql_wire::stmt::LAST_PREPARED { self.last_prepared } else { id };
+        if let Some(statement) = self.statements.get(&id) {
+            return Ok(Some((id, statement.clone())));
+        }
+        let text = format!("Unknown prepared statement handler ({id}) given to {function}");
+        self.send_error(command.sequence, &super::error(1243, "HY000", text)).await?;
+        Ok(None)
+    }
+
+    /// Prepares the statement on the connection unless it is there already. `Some` ends the try.
+    pub(super) async fn ensure_prepared(
+        &mut self,
+        backend: &mut Backend,
+        prepared: &Use<'_>,
+        retryable: bool,
+        sequence: u8,
+    ) -> Result<Option<Tried>, End> {
+        let statement = prepared.statement;
+        if backend.statements.contains(statement.text.serial) {
+            return Ok(None);
+        }
+        match Box::pin(self.prepare_on(backend, statement)).await {
+            Ok(()) => Ok(None),
+            Err(ExchangeError::Refused(_)) if retryable => Ok(Some(Tried::ReplicaRefused)),
+            Err(ExchangeError::Refused(error)) => {
+                self.send_error(sequence, &error).await?;
+                let seen = Seen { error: Some(error.code), begun: true, ..Seen::default() };
+                Ok(Some(Tried::Done(seen)))
+            }
+            // Preparing has no effect, so the execution has had none.
+            Err(error) => Ok(Some(Tried::NoEffect(error.to_string()))),
+        }
+    }
+
+    async fn prepare_on(
+        &mut self,
+        backend: &mut Backend,
+        statement: &Rc<Statement>,
+    ) -> Result<(), ExchangeError> {
+        let text = &statement.text;
+        let elsewhere = !Arc::ptr_eq(&text.state, &backend.state) && *text.state != *backend.state;
+        if elsewhere {
+            self.bring_into(backend, &text.state.clone()).await?;
+        }
+        let prepared = backend.prepare(&text.text).await;
+        if elsewhere {
+            let state = self.state.clone();
+            self.bring_into(backend, &state).await?;
+        }
+        let closed = backend.statements.insert(text.serial, prepared?.id);
+        backend.close_statements(&closed);
+        Ok(())
+    }
+
+    /// The packet as this connection must get it: its own id for the statement, and the parameter types if the
+    /// client did not repeat them and this connection was last given others.
+    pub(super) fn bind(&self, backend: &mut Backend, prepared: &Use<'_>, command: &CommandPacket) -> Vec<u8> {
+        let statement = prepared.statement;
+        let Some(bound) = backend.statements.get(statement.text.serial) else {
+            return command.raw().to_vec();
+        };
+        let payload = command.payload();
+        let sent = sent_types(payload, statement.params, prepared.bulk);
+        let mut types = statement.types.borrow_mut();
+        if let Some(sent) = sent
+            && types.as_deref() != Some(sent)
+        {
+            *types = Some(sent.into());
+        }
+        let same = sent.is_some() || bound.types == *types;
+        bound.types.clone_from(&types);
+        if same && payload.len() < MAX_PAYLOAD {
+            let mut raw = command.raw().to_vec();
+            if let Some(place) = raw.get_mut(5..9) {
+                place.copy_from_slice(&bound.id.to_le_bytes());
+            }
+            return raw;
+        }
+        rebuild(payload, statement.params, prepared.bulk, bound.id, types.as_deref())
+    }
+
+    /// `COM_STMT_CLOSE`: no answer. Server connections keep the statement for the next who prepares it.
+    pub(super) async fn close_statement(&mut self, command: &CommandPacket) -> Result<(), End> {
+        let id = mysql_wire::stmt::statement_id(command.payload()).unwrap_or_default();
+        let Some(statement) = self.statements.remove(&id) else { return Ok(()) };
+        self.clear_statement(&statement).await
+    }
+
+    /// `COM_STMT_RESET`: closes the cursor, forgets long data.
+    pub(super) async fn reset_statement(&mut self, command: &CommandPacket) -> Result<(), End> {
+        let Some((_, statement)) = self.named_statement(command, "mysqld_stmt_reset").await? else {
+            return Ok(());
+        };
+        self.clear_statement(&statement).await?;
+        self.send_ok(command.sequence).await
+    }
+
+    /// Frees what a statement holds on the pinned connection.
+    async fn clear_statement(&mut self, statement: &Rc<Statement>) -> Result<(), End> {
+        let pinned = statement.has_cursor.get() || self.pins.contains(Pins::LONG_DATA);
+        let Some(mut backend) = self.held.take_if(|_| pinned) else { return Ok(()) };
+        if let Some(bound) = backend.statements.get(statement.text.serial) {
+            let mut payload = vec![Command::StmtReset as u8];
+            payload.extend_from_slice(&bound.id.to_le_bytes());
+            if let Err(error) = backend.command(&payload).await
+                && !matches!(error, ExchangeError::Refused(_))
+            {
+                return Err(End::StateLost(error.to_string()));
+            }
+        }
+        statement.has_cursor.set(false);
+        if !self.statements.values().any(|s| s.has_cursor.get()) {
+            self.pins.remove(Pins::CURSOR);
+        }
+        self.pins.remove(Pins::LONG_DATA);
+        self.settle(backend, false).await
+    }
+
+    /// Cursors and long data after an execution.
+    pub(super) fn note_execution(&mut self, prepared: &Use<'_>, seen: &Seen) {
+        self.pins.remove(Pins::LONG_DATA);
+        let open = seen.status.is_some_and(|s| {
+            s.contains(StatusFlags::CURSOR_EXISTS) && !s.contains(StatusFlags::LAST_ROW_SENT)
+        });
+        prepared.statement.has_cursor.set(open);
+        if open {
+            self.pins.insert(Pins::CURSOR);
+        } else if !self.statements.values().any(|s| s.has_cursor.get()) {
+            self.pins.remove(Pins::CURSOR);
+        }
+    }
+}
+
+fn sent_types(payload: &[u8], params: u16, bulk: bool) -> Option<&[u8]> {
+    if bulk {
+        BulkExecute::parse(payload, params).ok()?.types
+    } else {
+        Execute::parse(payload, params).ok()?.types
+    }
+}
+
+fn rebuild(payload: &[u8], params: u16, bulk: bool, id: u32, types: Option<&[u8]>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + 64);
+    if bulk {
+        if let Ok(execute) = BulkExecute::parse(payload, params) {
+            execute.with_types(id, types, &mut out);
+        }
+    } else if let Ok(execute) = Execute::parse(payload, params) {
+        execute.with_types(id, types, &mut out);
+    }
+    // A packet that cannot be read is the server's to refuse.
+    let payload = if out.is_empty() { payload } else { &out };
+    let mut raw = Vec::with_capacity(payload.len() + 8);
+    mysql_wire::write_packet(&mut raw, &mut 0, payload);
+    raw
+}
+
+impl Backend {
+    /// Prepares a text for later use.
+    async fn prepare(&mut self, text: &[u8]) -> Result<PrepareOk, ExchangeError> {
+        let mut payload = Vec::with_capacity(text.len() + 1);
+        payload.push(Command::StmtPrepare as u8);
+        payload.extend_from_slice(text);
+        let mut packet = std::mem::take(&mut self.outbox);
+        mysql_wire::write_packet(&mut packet, &mut 0, &payload);
+        self.socket.write_all(&packet).await?;
+        let reply = self.read_reply(ResponseKind::Prepare).await?;
+        Ok(PrepareOk::parse(reply.payload())?)
+    }
+
+    /// Has the server forget statements, with the next command that is sent.
+    pub(crate) fn close_statements(&mut self, ids: &[u32]) {
+        for id in ids {
+            let mut payload = vec![Command::StmtClose as u8];
+            payload.extend_from_slice(&id.to_le_bytes());
+            mysql_wire::write_packet(&mut self.outbox, &mut 0, &payload);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Running one command on a server: route, connect, bring into state, relay, learn.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use mysql_wire::scan::ResponseKind;
+use sql::{Effects, Facts, Hint};
+use topology::ServerId;
+
+use super::client::CommandPacket;
+use super::response::{Relay, RelayError, Seen, Step};
+use super::special::{Rename, SPECIAL};
+use super::statement::{Text, Use};
+use super::{End, Pins, Session};
+use crate::backend::Backend;
+use crate::metrics::Outcome;
+use crate::place::Place;
+use crate::route::{Decision, Why};
+
+/// A command to be run.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) command: &'a CommandPacket,
+    pub(super) kind: ResponseKind,
+    pub(super) facts: &'a Facts,
+    pub(super) hint: Option<&'a Hint>,
+    /// A prepared statement that must be on the connection.
+    pub(super) prepared: Option<Use<'a>>,
+    /// The id under which the client will know the statement that is being prepared, and its text.
+    pub(super) statement_id: Option<u32>,
+    pub(super) text: Option<&'a Rc<Text>>,
+    /// Names of columns to be put back.
+    pub(super) rename: Option<&'a Rename>,
+    /// The answer is a list of threads, whose ids are to be exchanged.
+    pub(super) process_list: bool,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(command: &'a CommandPacket, kind: ResponseKind, facts: &'a Facts) -> Self {
+        Self {
+            command,
+            kind,
+            facts,
+            hint: None,
+            prepared: None,
+            statement_id: None,
+            text: None,
+            rename: None,
+            process_list: false,
+        }
+    }
+}
+
+/// How a command ended.
+pub(super) enum Ran {
+    /// The client has its answer; this is what the answer told.
+    Answered(Seen),
+    /// The gateway answered with an error of its own; nothing was executed, or nothing is known of it.
+    Refused,
+}
+
+/// One try on one server.
+pub(super) enum Tried {
+    Done(Seen),
+    /// A replica answered with an error, which the client has not seen.
+    ReplicaRefused,
+    /// The connection broke before the command can have had an effect.
+    NoEffect(String),
+    /// It broke when the command may already have run.
+    Unknown(String),
+}
+
+impl Session {
+    /// `COM_QUERY`.
+    pub(super) async fn query(&mut self, command: &CommandPacket) -> Result<(), End> {
+        let text = command.payload().get(1..).unwrap_or_default();
+        let facts: Rc<Facts> = self.worker.facts(text, self.mode);
+        if facts.effects.intersects(SPECIAL) || begins_with_comment(text) {
+            return Box::pin(self.special_query(command, &facts)).await;
+        }
+        self.run(Job::new(command, ResponseKind::Query, &facts)).await.map(drop)
+    }
+
+    /// Runs a command to its end. An `Err` ends the session.
+    pub(super) async fn run(&mut self, job: Job<'_>) -> Result<Ran, End> {
+        let ran = self.run_routed(job).await;
+        self.direct_to = None;
+        ran
+    }
+
+    async fn run_routed(&mut self, job: Job<'_>) -> Result<Ran, End> {
+        let began = Instant::now();
+        let mut avoid: Option<Why> = None;
+        // A read may be tried on a replica, then on the primary, and once more on a fresh connection.
+        for _ in 0..4 {
+            let decision = match avoid.take() {
+                Some(why) => self.decide_primary(why),
+                None => self.decide(&job),
+            };
+            let decision = match decision {
+                Ok(decision) => decision,
+                Err(error) => {
+                    self.count_refused(&job, began);
+                    self.refuse_route(job.command.sequence, &error).await?;
+                    return Ok(Ran::Refused);
+                }
+            };
+            match self.try_on(&job, &decision, began).await? {
+                Some(Tried::Done(seen)) => return Ok(Ran::Answered(seen)),
+                Some(Tried::ReplicaRefused) => avoid = Some(Why::ReplicaFailed),
+                Some(Tried::NoEffect(why)) if decision.on_replica => {
+                    tracing::debug!(session = self.shared.id, why, "a replica failed; trying the primary");
+                    avoid = Some(Why::ReplicaFailed);
+                }
+                Some(Tried::NoEffect(_)) => {}
+                Some(Tried::Unknown(why)) => {
+                    self.lost(&job, &decision, &why, began).await?;
+                    return Ok(Ran::Refused);
+                }
+                None => return Ok(Ran::Refused),
+            }
+        }
+        self.count_refused(&job, began);
+        let text = "the statement was not run: every connection to the server broke at once; try again";
+        self.refuse(job.command.sequence, 1158, "08S01", text).await?;
+        Ok(Ran::Refused)
+    }
+
+    /// One try. `None`: the client has been told that there is no connection to be had.
+    async fn try_on(
+        &mut self,
+        job: &Job<'_>,
+        decision: &Decision,
+        began: Instant,
+    ) -> Result<Option<Tried>, End> {
+        let place = Place { cluster: self.cluster_of(job), server: decision.server };
+        let bound = self.held.is_some();
+        let mut backend = match self.obtain(place, job, decision.on_replica).await {
+            Ok(Some(backend)) => backend,
+            Ok(None) => return Ok(Some(Tried::NoEffect("no connection".into()))),
+            Err(error) => {
+                self.count_refused(job, began);
+                self.send_error(job.command.sequence, &error).await?;
+                return Ok(None);
+            }
+        };
+        if decision.wait && !Box::pin(self.wait_for_position(&mut backend)).await {
+            self.release(backend);
+            return Ok(Some(Tried::ReplicaRefused));
+        }
+        let retryable = decision.on_replica && !bound;
+        self.count_begun(&backend, bound);
+        let tried = self.exchange(&mut backend, job, retryable).await;
+        self.count_ended(&backend);
+        match tried? {
+            Tried::Done(seen) => {
+                self.count_done(job, &backend, decision, &seen, began);
+                self.finish(job, backend, &seen).await?;
+                Ok(Some(Tried::Done(seen)))
+            }
+            Tried::ReplicaRefused => {
+                self.release(backend);
+                Ok(Some(Tried::ReplicaRefused))
+            }
+            broken => {
+                self.suspect(&backend);
+                drop(backend);
+                self.shared.set_backend(None);
+                Ok(Some(self.judge(broken, job, bound, retryable)))
+            }
+        }
+    }
+
+    /// Whether a broken try may be repeated: only if it had no effect for certain, and nothing that the session
+    /// cannot do without was lost with the connection.
+    fn judge(&self, broken: Tried, job: &Job<'_>, bound: bool, on_replica: bool) -> Tried {
+        match broken {
+            Tried::NoEffect(why) | Tried::Unknown(why) if bound => Tried::Unknown(why),
+            Tried::Unknown(why) if on_replica && job.facts.access == sql::Access::Read => {
+                Tried::NoEffect(why)
+            }
+            other => other,
+        }
+    }
+
+    /// Sends the command and relays its response.
+    async fn exchange(
+        &mut self,
+        backend: &mut Backend,
+        job: &Job<'_>,
+        retryable: bool,
+    ) -> Result<Tried, End> {
+        if let Some(prepared) = &job.prepared
+            && let Some(tried) =
+                self.ensure_prepared(backend, prepared, retryable, job.command.sequence).await?
+        {
+            return Ok(tried);
+        }
+        let patched = job.prepared.as_ref().map(|p| match job.kind {
+            ResponseKind::Execute => self.bind(backend, p, job.command),
+            _ => self.bind_id(backend, p, job.command),
+        });
+        let command = patched.as_deref().unwrap_or_else(|| job.command.raw());
+        let with_outbox = (!backend.outbox.is_empty()).then(|| {
+            let mut bytes = std::mem::take(&mut backend.outbox);
+            bytes.extend_from_slice(command);
+            bytes
+        });
+        let command = with_outbox.as_deref().unwrap_or(command);
+        let mut relay = Relay::new(job.kind, backend, &self.tracked);
+        relay.hold_error = retryable;
+        relay.statement_id = job.statement_id;
+        relay.collect = (job.rename.is_some() || job.process_list).then(Vec::new);
+        let (worker, client) = (&self.worker, &mut self.client);
+        let step = std::future::poll_fn(|cx| relay.poll(cx, worker, client, backend, command)).await;
+        match step {
+            Ok(Step::Complete) => {
+                let (seen, collected) = (relay.seen, relay.collect);
+                if let Some(packets) = collected {
+                    self.send_collected(job, backend, &packets).await?;
+                }
+                Ok(Tried::Done(seen))
+            }
+            Ok(Step::HeldError) => {
+                let seen = relay.seen;
+                // An interrupted statement must not be run again behind the back of whoever interrupted it.
+                if matches!(seen.error, Some(1317 | 1927 | 1969 | 3024)) {
+                    let packet = std::mem::take(&mut relay.held_error);
+                    self.client.output.extend_from_slice(&packet);
+                    self.flush().await?;
+                    return Ok(Tried::Done(seen));
+                }
+                Ok(Tried::ReplicaRefused)
+            }
+            Ok(Step::LocalInfile) => {
+                let seen = Box::pin(Self::relay_file(relay, worker, client, backend)).await;
+                self.after_file(seen)
+            }
+            Err(RelayError::Client(error)) => Err(End::Client(error)),
+            Err(error) => {
+                let seen = relay.seen;
+                if seen.forwarded {
+                    // Half an answer cannot be taken back: the client must not take it for a whole one.
+                    return Err(End::StateLost(format!("in the middle of a response: {error}")));
+                }
+                let untouched = relay.sent == 0 && !seen.begun;
+                Ok(if untouched {
+                    Tried::NoEffect(error.to_string())
+                } else {
+                    Tried::Unknown(error.to_string())
+                })
+            }
+        }
+    }
+
+    /// Sends a response that was kept back to be rewritten.
+    async fn send_collected(&mut self, job: &Job<'_>, backend: &Backend, packets: &[u8]) -> Result<(), End> {
+        let capabilities = self.client.capabilities;
+        let packets = match job.rename {
+            Some(rename) => rename.apply(packets, capabilities),
+            None => self.rewrite_process_list(backend.thread_id, packets, capabilities),
+        };
+        self.client.output.extend_from_slice(&packets);
+        self.flush().await
+    }
+
+    fn after_file(&mut self, seen: Result<Seen, RelayError>) -> Result<Tried, End> {
+        match seen {
+            Ok(seen) => Ok(Tried::Done(seen)),
+            Err(RelayError::Client(error)) => Err(End::Client(error)),
+            Err(error) => Err(End::StateLost(format!("while a file was loaded: {error}"))),
+        }
+    }
+
+    fn cluster_of(&self, _job: &Job<'_>) -> crate::place::ClusterIndex {
+        self.identity.cluster
+    }
+
+    fn count_begun(&self, backend: &Backend, bound: bool) {
+        self.shared.set_backend(Some((backend.place, backend.thread_id)));
+        let _ = bound;
+        let load = self.worker.core.cluster(backend.place.cluster).load(backend.place.server);
+        load.outstanding.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count_ended(&self, backend: &Backend) {
+        let load = self.worker.core.cluster(backend.place.cluster).load(backend.place.server);
+        load.outstanding.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn suspect(&self, backend: &Backend) {
+        self.worker.core.cluster(backend.place.cluster).control.suspect(backend.place.server);
+    }
+
+    pub(super) fn server_name(&self, server: ServerId) -> String {
+        self.worker.core.address_of(Place { cluster: self.identity.cluster, server })
+    }
+
+    fn count_done(&self, job: &Job<'_>, backend: &Backend, decision: &Decision, seen: &Seen, began: Instant) {
+        let outcome = if seen.error.is_some() { Outcome::Error } else { Outcome::Ok };
+        self.worker.core.metrics.count(
+            self.worker.index,
+            backend.place,
+            decision.on_replica,
+            job.facts.access,
+            outcome,
+            &decision.why,
+            began.elapsed(),
+        );
+        self.shared.statements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count_refused(&self, job: &Job<'_>, began: Instant) {
+        self.worker.core.metrics.count_refused(self.worker.index, job.facts.access, began.elapsed());
+    }
+
+    /// The connection broke when the command may have run. Says so, and ends the session if it has lost something that
+    /// cannot be rebuilt.
+    async fn lost(
+        &mut self,
+        job: &Job<'_>,
+        decision: &Decision,
+        why: &str,
+        began: Instant,
+    ) -> Result<(), End> {
+        self.count_refused(job, began);
+        let server = self.server_name(decision.server);
+        let pins = std::mem::take(&mut self.pins);
+        self.shared.pins.store(0, Ordering::Relaxed);
+        self.forget_diagnostics();
+        let ends = job.facts.effects.contains(Effects::COMMIT);
+        if pins.contains(Pins::TRANSACTION) && !ends {
+            // The server rolls back what it lost the client of: for an application the same as a deadlock.
+            let text = format!(
+                "lost the connection to {server} ({why}); the transaction was rolled back, run it again"
+            );
+            self.refuse(job.command.sequence, 1213, "40001", &text).await?;
+        } else {
+            let text = format!(
+                "lost the connection to {server} ({why}); whether the statement took effect is unknown"
+            );
+            self.refuse(job.command.sequence, 1158, "08S01", &text).await?;
+        }
+        match pins.leave_nothing() {
+            true => Ok(()),
+            false => Err(End::StateLost(format!("{pins} went with the connection to {server}"))),
+        }
+    }
+
+    /// State of the session for the lexer, after `state` has changed.
+    pub(super) fn set_state(&mut self, state: crate::state::StateSet) {
+        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let default_mode = view.catalogue.globals.get("sql_mode").map(String::as_str).unwrap_or_default();
+        self.mode = state.lexer_mode(default_mode);
+        drop(view);
+        if state.database != self.state.database {
+            let name: Arc<str> =
+                String::from_utf8_lossy(state.database.as_deref().unwrap_or_default()).into();
+            self.shared.set_labels(|labels| labels.database = name);
+        }
+        self.state = self.worker.core.interner.intern(state);
+    }
+}
+
+/// A leading comment may be a hint.
+fn begins_with_comment(text: &[u8]) -> bool {
+    let start = text.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(0);
+    text.get(start..start + 2) == Some(b"/*")
+}

@@ -1,0 +1,210 @@
+//! Getting a connection for a command, in the session's state.
+
+use std::sync::Arc;
+
+use mysql_wire::ServerError;
+use sql::Effects;
+
+use super::query::Job;
+use super::{InsertId, Session, error};
+use crate::backend::{self, Backend, ExchangeError, OpenError, Opening};
+use crate::place::Place;
+use crate::pool::{Checkout, ServerPool, Want};
+use crate::state::{StateSet, difference};
+
+impl Session {
+    /// The connection that the session holds, or one from the pool. `Ok(None)`: it could not be had, though nothing
+    /// was sent, and another server may be tried; `Err` is for the client.
+    pub(super) async fn obtain(
+        &mut self,
+        place: Place,
+        job: &Job<'_>,
+        on_replica: bool,
+    ) -> Result<Option<Backend>, ServerError> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
+        }
+        let own = self.take_own(place, job);
+        let backend = match own {
+            Some(backend) => Some(backend),
+            None => self.from_pool(place, job, on_replica).await?,
+        };
+        let Some(mut backend) = backend else { return Ok(None) };
+        if !self.is_in_state(&mut backend) || job.facts.effects.intersects(LAZY) {
+            match Box::pin(self.bring_up(&mut backend, job)).await {
+                Ok(()) => {}
+                Err(ExchangeError::Refused(refused)) => {
+                    // The connection's state is not known any more.
+                    drop(backend);
+                    return Err(refused);
+                }
+                Err(lost) => {
+                    tracing::debug!(session = self.shared.id, %lost, "a pooled connection broke while it was set up");
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(backend))
+    }
+
+    /// The leased connection, if it is there; or the one that the last statement ran on, where that matters and
+    /// nobody has used it since.
+    fn take_own(&mut self, place: Place, job: &Job<'_>) -> Option<Backend> {
+        if let Some(lease) = self.lease.take_if(|l| l.place == place) {
+            self.shared.leasing.store(false, std::sync::atomic::Ordering::SeqCst);
+            return Some(lease);
+        }
+        if job
+            .facts
+            .effects
+            .intersects(Effects::USES_FOUND_ROWS | Effects::USES_ROW_COUNT | Effects::USES_DIAGNOSTICS)
+        {
+            let (at, id, uses) = self.last.ran_on?;
+            if at == place {
+                let backend = self.identity.pools.at(at).take_exact(id, uses)?;
+                return backend.move_to(self.worker.index).ok();
+            }
+        }
+        None
+    }
+
+    async fn from_pool(
+        &mut self,
+        place: Place,
+        job: &Job<'_>,
+        on_replica: bool,
+    ) -> Result<Option<Backend>, ServerError> {
+        let pool = self.pool_at(place);
+        let want = Want {
+            capabilities: self.shape,
+            state: &self.state,
+            statement: job.prepared.as_ref().map(|p| p.statement.text.serial),
+        };
+        let checkout = match pool.try_checkout(&want, self.worker.index) {
+            Some(checkout) => checkout,
+            None => match Box::pin(pool.checkout(&want, self.worker.index)).await {
+                Ok(checkout) => checkout,
+                Err(error_) => return Err(error(1040, "08004", format!("hadal: {error_}"))),
+            },
+        };
+        match checkout {
+            Checkout::Ready(backend) => Ok(backend.move_to(self.worker.index).ok()),
+            Checkout::Open(slot) => Box::pin(self.open(slot, place, on_replica)).await,
+        }
+    }
+
+    /// The pool of a server. Looked up once, then remembered.
+    fn pool_at(&mut self, place: Place) -> Arc<ServerPool> {
+        if let Some((_, pool)) = self.known_pools.iter().find(|(p, _)| *p == place) {
+            return pool.clone();
+        }
+        let pool = self.identity.pools.at(place);
+        self.known_pools.push((place, pool.clone()));
+        pool
+    }
+
+    async fn open(
+        &mut self,
+        slot: crate::pool::Slot,
+        place: Place,
+        on_replica: bool,
+    ) -> Result<Option<Backend>, ServerError> {
+        let entry = self.worker.core.cluster(place.cluster);
+        let (address, epoch) = {
+            let view = entry.view();
+            let Some(server) = view.server(place.server) else { return Ok(None) };
+            (server.address.clone(), view.epoch)
+        };
+        let opening = Opening {
+            address: &address,
+            secret: self.identity.pools.secret(),
+            capabilities: self.shape,
+            state: self.worker.core.new_connection_state.clone(),
+            worker: self.worker.index,
+            epoch,
+        };
+        match backend::open(slot, opening).await {
+            Ok(backend) => Ok(Some(backend)),
+            Err(OpenError::Refused(refused)) if on_replica => {
+                tracing::warn!(server = %address, user = %self.identity.user, error = %refused, "a replica refused a login");
+                Ok(None)
+            }
+            Err(OpenError::Refused(refused)) => Err(refused),
+            Err(OpenError::Unreachable(why)) => {
+                entry.control.suspect(place.server);
+                if on_replica {
+                    return Ok(None);
+                }
+                let text = format!(
+                    "hadal: cannot reach the primary {address}: {why}; nothing was executed, try again"
+                );
+                Err(error(1429, "HY000", text))
+            }
+        }
+    }
+
+    fn is_in_state(&self, backend: &mut Backend) -> bool {
+        if Arc::ptr_eq(&backend.state, &self.state) {
+            return true;
+        }
+        let same = *backend.state == *self.state;
+        if same {
+            backend.state = self.state.clone();
+        }
+        same
+    }
+
+    /// Brings a connection into the session's state, and sets what only some statements ask for.
+    async fn bring_up(&mut self, backend: &mut Backend, job: &Job<'_>) -> Result<(), ExchangeError> {
+        let state = self.state.clone();
+        self.bring_into(backend, &state).await?;
+        let effects = job.facts.effects;
+        if effects.contains(Effects::USES_LAST_INSERT_ID)
+            && let InsertId::Known(id) = self.insert_id
+        {
+            backend.query(format!("SET last_insert_id={id}").as_bytes()).await?;
+        }
+        if effects.contains(Effects::USES_TIMEOUT_VARIABLE) && !self.timeouts.is_empty() {
+            for (name, value) in &self.timeouts {
+                let value = String::from_utf8_lossy(value);
+                backend.query(format!("SET {name}={value}").as_bytes()).await?;
+            }
+            // The server would soon close it under the next session's hands.
+            backend.short_lived = true;
+        }
+        Ok(())
+    }
+
+    /// Sends the difference between two states and waits until the server has taken it over: what follows must not
+    /// run in another database, or under another `sql_mode`, than the client believes.
+    pub(super) async fn bring_into(
+        &self,
+        backend: &mut Backend,
+        to: &Arc<StateSet>,
+    ) -> Result<(), ExchangeError> {
+        let wanted = {
+            let view = self.worker.core.cluster(backend.place.cluster).view();
+            difference(&backend.state, to, &view.catalogue)
+        };
+        let Some(difference) = wanted else {
+            return Err(ExchangeError::Refused(error(
+                1046,
+                "3D000",
+                "hadal: no connection without a database".into(),
+            )));
+        };
+        if let Some(set) = &difference.set {
+            backend.query(set).await?;
+        }
+        if let Some(database) = &difference.database {
+            let mut payload = vec![mysql_wire::Command::InitDb as u8];
+            payload.extend_from_slice(database);
+            backend.command(&payload).await?;
+        }
+        backend.state = to.clone();
+        Ok(())
+    }
+}
+
+/// Effects for which a connection in the right state still needs something more.
+const LAZY: Effects = Effects::USES_LAST_INSERT_ID.union(Effects::USES_TIMEOUT_VARIABLE);

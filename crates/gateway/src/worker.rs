@@ -1,0 +1,105 @@
+//! One thread, one runtime, its share of the sessions.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lifecycle::Shutdown;
+use sql::{Analyser, Facts, Mode};
+
+use crate::core::Core;
+use crate::registry::{SessionShared, Signal};
+use crate::session::Texts;
+
+/// Size of the buffer into which a worker reads every connection.
+const SCRATCH: usize = 64 * 1024;
+
+/// What the sessions of one worker share. Never leaves its thread.
+pub(crate) struct Worker {
+    pub(crate) index: u16,
+    pub(crate) core: Arc<Core>,
+    analyser: RefCell<Analyser>,
+    scratch: RefCell<Vec<u8>>,
+    pub(crate) texts: RefCell<Texts>,
+    pub(crate) sessions: RefCell<HashMap<u32, Arc<SessionShared>>>,
+    random: Cell<u64>,
+}
+
+impl Worker {
+    pub(crate) fn new(index: u16, core: Arc<Core>) -> Rc<Self> {
+        let capacity = core.config.load().gateway.digest_cache;
+        Rc::new(Self {
+            index,
+            analyser: RefCell::new(Analyser::new(capacity)),
+            scratch: RefCell::new(vec![0; SCRATCH]),
+            texts: RefCell::new(Texts::new(index)),
+            sessions: RefCell::default(),
+            random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ (u64::from(index) << 32 | 0x5bd1)),
+            core,
+        })
+    }
+
+    pub(crate) fn facts(&self, sql: &[u8], mode: Mode) -> Rc<Facts> {
+        self.analyser.borrow_mut().facts(sql, mode)
+    }
+
+    /// Lends the scratch buffer for the duration of one poll.
+    pub(crate) fn with_scratch<R>(&self, work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        work(&mut self.scratch.borrow_mut())
+    }
+
+    /// A cheap pseudo-random number, for spreading load only.
+    pub(crate) fn random(&self) -> u64 {
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.random.set(x);
+        x
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.core.started.elapsed().as_millis() as u64
+    }
+
+    /// Looks after what only time brings about: timeouts of sessions, idle connections. One tick serves all, so no
+    /// statement arms a timer.
+    pub(crate) async fn tick(self: Rc<Self>, shutdown: Shutdown) {
+        let mut interval = tokio::time::interval(Duration::from_millis(250));
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !shutdown.is_set() {
+            interval.tick().await;
+            self.expire_sessions();
+            let now = Instant::now();
+            for pool in self.core.pools.all() {
+                pool.tidy(self.index, now);
+            }
+        }
+    }
+
+    fn expire_sessions(&self) {
+        use std::sync::atomic::Ordering::Relaxed;
+        const LEASE_MS: u64 = 1000;
+        let now = self.now_ms();
+        for session in self.sessions.borrow().values() {
+            if session.busy.load(Relaxed) {
+                continue;
+            }
+            let idle = now.saturating_sub(session.active_ms.load(Relaxed));
+            let timeout = session.timeout_ms.load(Relaxed);
+            if timeout > 0 && idle >= timeout {
+                session.raise(Signal::Timeout);
+            } else if idle >= LEASE_MS {
+                session.ask_to_release();
+            }
+        }
+    }
+
+    pub(crate) fn drain_sessions(&self) {
+        for session in self.sessions.borrow().values() {
+            session.raise(Signal::Drain);
+        }
+    }
+}
