@@ -86,6 +86,24 @@ fn progress_reports_do_not_end_a_response() -> Result<()> {
 }
 
 #[test]
+fn a_real_alter_table_with_progress_reports() -> Result<()> {
+    let response = [
+        &b"\x1b\0\0\x01\xff\xff\xff\x01\x01\x02\x9a\x02\0\x11copy to tmp table"[..],
+        b"\x17\0\0\x02\xff\xff\xff\x01\x02\x02\0\0\0\x0dEnabling keys",
+        b"\x1b\0\0\x03\xff\xff\xff\x01\x02\x02\x49\xb6\0\x11Repair by sorting",
+        b"\x37\0\0\x04\0\xfd\x60\xe3\x16\0\x02\0\0\0\x2cRecords: 1500000  Duplicates: 0  Warnings: 0",
+    ]
+    .concat();
+    let scanned = trace(ResponseKind::Query, EOF_CAPS, [&response[..]])?;
+    assert_eq!(scanned.kinds(), [Progress, Progress, Progress, OkKind]);
+    assert_eq!(scanned.done_at, Some(response.len()));
+    let report = mysql_wire::err::Progress::parse(&response[4..31])?;
+    assert_eq!((report.stage, report.stages, report.progress), (1, 2, 666));
+    assert_eq!(report.info, b"copy to tmp table");
+    Ok(())
+}
+
+#[test]
 fn a_file_may_be_asked_for_more_than_once() -> Result<()> {
     let more = ok(0, StatusFlags::MORE_RESULTS);
     let scanned = scan(ResponseKind::Query, OK_CAPS, &[b"\xfbf", &more, b"\xfbg", b"\xff\x10\x27#HY000no"])?;

@@ -30,16 +30,18 @@ impl Server {
     fn start() -> Result<Server> {
         let folder = tempfile::Builder::new().prefix("hadal-wire-").tempdir()?;
         let data = folder.path().join("data");
-        install(&data)?;
+        let user = user_arguments(folder.path())?;
+        install(&data, user)?;
         let socket = folder.path().join("s");
-        let process = Command::new("mariadbd")
+        let process = program("mariadbd")
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", socket.display()))
-            .args(["--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=32M", "--user=root"])
+            .args(["--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=32M"])
             .args(["--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M", "--local-infile=1"])
             .args(["--plugin-load-add=auth_ed25519", "--plugin-maturity=experimental", "--unix-socket=OFF"])
             .args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"])
+            .args(user)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(folder.path().join("log"))?)
@@ -72,11 +74,26 @@ impl Server {
     }
 }
 
-fn install(data: &Path) -> Result<()> {
-    let output = Command::new("mariadb-install-db")
+/// A server that root starts wants to be told that it may stay root; anybody else must not say so.
+fn user_arguments(own: &Path) -> Result<&'static [&'static str]> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(if own.metadata()?.uid() == 0 { &["--user=root"] } else { &[] })
+}
+
+/// Debian puts servers where the path of an ordinary user does not lead.
+fn program(name: &str) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(name);
+    command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
+    command
+}
+
+fn install(data: &Path, user: &[&str]) -> Result<()> {
+    let output = program("mariadb-install-db")
         .arg("--no-defaults")
         .arg(format!("--datadir={}", data.display()))
-        .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--user=root"])
+        .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+        .args(user)
         .output()
         .context("running mariadb-install-db")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
