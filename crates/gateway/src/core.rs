@@ -34,7 +34,6 @@ pub struct ClusterLink {
 pub(crate) struct ServerLoad {
     /// Statements under way.
     pub(crate) outstanding: AtomicU32,
-    pub(crate) statements: AtomicU64,
     /// Newest position that a session has seen there itself; views come only twice a second.
     position: Mutex<GtidPosition>,
 }

@@ -4,7 +4,6 @@
 //! Another way of doing I/O (io_uring) has to offer just these calls.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -20,10 +19,6 @@ pub(crate) struct Socket {
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self { stream }
-    }
-
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr().ok()
     }
 
     /// Reads what has arrived into `buffer`, at most its length; 0 is the end of the stream.

@@ -54,7 +54,7 @@ fn admit(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     let _ = stream.set_nodelay(true);
     let config = worker.core.config.load();
     let max = config.gateway.max_connections as usize;
-    let Some(shared) = worker.core.sessions.admit(worker.index, peer, max) else {
+    let Some(shared) = worker.core.sessions.admit(peer, max) else {
         worker.core.metrics.refused_clients.fetch_add(1, Ordering::Relaxed);
         refuse(&stream, max);
         return;

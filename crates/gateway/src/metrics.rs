@@ -15,8 +15,6 @@ pub(crate) enum Outcome {
     Ok,
     /// The server answered with an error.
     Error,
-    /// The gateway answered with an error of its own.
-    Refused,
 }
 
 impl Outcome {
@@ -24,7 +22,6 @@ impl Outcome {
         match self {
             Outcome::Ok => "ok",
             Outcome::Error => "error",
-            Outcome::Refused => "refused",
         }
     }
 }
@@ -54,7 +51,7 @@ impl Durations {
 /// Servers with an index above this share the last line.
 const SERVERS: usize = 64;
 const KINDS: usize = 2;
-const OUTCOMES: usize = 3;
+const OUTCOMES: usize = 2;
 
 /// One worker's counters.
 #[derive(Debug)]

@@ -31,7 +31,6 @@ pub(crate) enum Signal {
 pub(crate) struct SessionShared {
     /// The thread id that the client was told.
     pub(crate) id: u32,
-    pub(crate) worker: u16,
     pub(crate) client: SocketAddr,
     signals: AtomicU8,
     waker: AtomicWaker,
@@ -172,7 +171,7 @@ impl Registry {
     }
 
     /// A new session, unless there are `max` already.
-    pub(crate) fn admit(&self, worker: u16, client: SocketAddr, max: usize) -> Option<Arc<SessionShared>> {
+    pub(crate) fn admit(&self, client: SocketAddr, max: usize) -> Option<Arc<SessionShared>> {
         let mut sessions = lock(&self.sessions);
         if sessions.len() >= max {
             return None;
@@ -180,7 +179,6 @@ impl Registry {
         let id = self.free_id(&sessions);
         let shared = Arc::new(SessionShared {
             id,
-            worker,
             client,
             signals: AtomicU8::new(0),
             waker: AtomicWaker::new(),

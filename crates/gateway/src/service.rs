@@ -76,15 +76,15 @@ pub fn start(options: Options) -> Result<GatewayHandle, StartError> {
 
 /// A worker's whole life.
 fn run_worker(index: u16, core: Arc<Core>, sockets: Vec<std::net::TcpListener>, shutdown: Shutdown) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let options = tokio::runtime::LocalOptions::default();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build_local(options) {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "cannot start a worker's runtime");
             return;
         }
     };
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async move {
+    runtime.block_on(async move {
         let worker = Worker::new(index, core);
         for socket in sockets {
             match tokio::net::TcpListener::from_std(socket) {

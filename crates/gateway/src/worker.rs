@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use lifecycle::Shutdown;
 use sql::{Analyser, Facts, Mode};
 
+use crate::backend::{self, Opening};
 use crate::core::Core;
 use crate::registry::{SessionShared, Signal};
 use crate::session::Texts;
@@ -76,6 +77,34 @@ impl Worker {
             for pool in self.core.pools.all() {
                 pool.tidy(self.index, now);
             }
+            if self.index == 0 {
+                self.warm_pools();
+            }
+        }
+    }
+
+    /// Opens what `min_idle` asks for, one connection a tick and pool.
+    fn warm_pools(&self) {
+        for (pools, pool) in self.core.pools.all_with_users() {
+            let Some((slot, capabilities)) = pool.slot_to_warm() else { continue };
+            let core = self.core.clone();
+            let worker = self.index;
+            tokio::task::spawn_local(async move {
+                let (address, epoch) = {
+                    let view = core.cluster(pool.place.cluster).view();
+                    let Some(server) = view.server(pool.place.server) else { return };
+                    (server.address.clone(), view.epoch)
+                };
+                let state = core.new_connection_state.clone();
+                let opening =
+                    Opening { address: &address, secret: pools.secret(), capabilities, state, worker, epoch };
+                match backend::open(slot, opening).await {
+                    Ok(backend) => backend.give_back(Instant::now()),
+                    Err(error) => {
+                        tracing::debug!(server = %address, %error, "cannot open an idle connection")
+                    }
+                }
+            });
         }
     }
 

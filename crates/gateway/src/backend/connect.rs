@@ -88,7 +88,7 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
         ExchangeError::Refused(error) => OpenError::Refused(error),
         other => OpenError::Unreachable(other.to_string()),
     })?;
-    pool.count_opened();
+    pool.count_opened(backend.capabilities);
     Ok(backend)
 }
 

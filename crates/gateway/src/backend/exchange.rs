@@ -98,7 +98,13 @@ impl Backend {
                 let scanned = scanner.scan(&self.carry[at..])?;
                 let begin = at + scanned.forward;
                 at = begin;
-                let Some(steering) = scanned.steering else { break };
+                let Some(steering) = scanned.steering else {
+                    if scanned.done {
+                        reply.bytes = self.carry.drain(..at).collect();
+                        return Ok(reply);
+                    }
+                    break;
+                };
                 let end = begin - scanned.forward + steering.end;
                 if matches!(steering.kind, SteerKind::Err) {
                     let payload = self.carry.get(begin + 4..end).unwrap_or_default();

@@ -54,10 +54,6 @@ impl Statements {
         closed
     }
 
-    pub(crate) fn remove(&mut self, serial: u64) -> Option<u32> {
-        self.by_serial.remove(&serial).map(|b| b.id)
-    }
-
     pub(crate) fn clear(&mut self) {
         self.by_serial.clear();
     }

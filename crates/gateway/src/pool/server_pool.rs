@@ -41,6 +41,8 @@ pub(crate) struct ServerPool {
     pub(super) waited_total: AtomicU64,
     pub(super) timeouts_total: AtomicU64,
     opened_total: AtomicU64,
+    /// Capabilities of the connection that was opened last.
+    wanted: AtomicU64,
 }
 
 /// What `SHOW HADAL POOLS` and the API tell of a pool.
@@ -78,6 +80,7 @@ impl ServerPool {
             waited_total: AtomicU64::new(0),
             timeouts_total: AtomicU64::new(0),
             opened_total: AtomicU64::new(0),
+            wanted: AtomicU64::new(0),
         })
     }
 
@@ -102,7 +105,8 @@ impl ServerPool {
         self.shards.iter().flat_map(|s| lock(s).iter().map(|b| b.thread_id).collect::<Vec<_>>()).collect()
     }
 
-    pub(crate) fn count_opened(&self) {
+    pub(crate) fn count_opened(&self, capabilities: mysql_wire::Capabilities) {
+        self.wanted.store(capabilities.0, Ordering::Relaxed);
         self.opened_total.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -259,9 +263,13 @@ impl ServerPool {
         });
     }
 
-    /// How many connections `min_idle` asks to be opened now.
-    pub(crate) fn missing_idle(&self) -> u32 {
-        self.limits.min_idle.saturating_sub(self.open.load(Ordering::Relaxed))
+    /// A slot for a connection that `min_idle` asks for, and the capabilities that were wanted last.
+    pub(crate) fn slot_to_warm(self: &Arc<Self>) -> Option<(Slot, mysql_wire::Capabilities)> {
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        if wanted == 0 || self.open.load(Ordering::Relaxed) >= self.limits.min_idle {
+            return None;
+        }
+        Slot::take(self).map(|slot| (slot, mysql_wire::Capabilities(wanted)))
     }
 
     pub(crate) fn status(&self, cluster: &str, server: String) -> PoolStatus {

@@ -76,6 +76,12 @@ impl UserPoolsMap {
         pools
     }
 
+    /// All pools, each with its user's.
+    pub(crate) fn all_with_users(&self) -> Vec<(Arc<UserPools>, Arc<ServerPool>)> {
+        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        users.values().flat_map(|u| u.all().into_iter().map(|p| (u.clone(), p))).collect()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<ServerPool>> {
         let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         users.values().flat_map(|u| u.all()).collect()

@@ -54,14 +54,26 @@ pub(crate) enum RouteError {
     NoSuchServer(String),
     #[error("the hint asks for a replica, but the statement cannot be read from one: {0}")]
     HintedWrite(String),
-    #[error("the statement goes to {wanted}, but the session is pinned to {bound}: {pins}")]
-    PinnedElsewhere { wanted: String, bound: String, pins: Pins },
+    #[error(
+        "the statement needs the primary, but the session is pinned to {bound}, which is not the primary: {pins}"
+    )]
+    PinnedElsewhere { bound: String, pins: Pins },
 }
 
 /// Decides. The order of the rules is the order of their force.
 pub(crate) fn decide(ask: &Ask<'_>) -> Result<Decision, RouteError> {
     if let Some(bound) = ask.bound {
         let on_replica = ask.view.primary != Some(bound.server);
+        if on_replica
+            && ask.facts.access == Access::Write
+            && !bound.pins.contains(Pins::TRANSACTION)
+            && !ends_session_state(ask.facts)
+        {
+            return Err(RouteError::PinnedElsewhere {
+                bound: ask.view.server(bound.server).map(|s| s.address.to_string()).unwrap_or_default(),
+                pins: bound.pins,
+            });
+        }
         return Ok(Decision { server: bound.server, on_replica, why: Why::Pinned(bound.pins), wait: false });
     }
     let objection = objection(ask);
@@ -82,6 +94,16 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Result<Decision, RouteError> {
         None if ask.autocommit_off => to_replica(ask, Why::BeforeFirstWrite),
         None => to_replica(ask, Why::Read),
     }
+}
+
+/// Statements that change nothing but the session, which is where its connection is.
+fn ends_session_state(facts: &Facts) -> bool {
+    let session = Effects::COMMIT
+        | Effects::ROLLBACK
+        | Effects::UNLOCK_TABLES
+        | Effects::TEXT_DEALLOCATE
+        | Effects::HANDLER;
+    facts.effects.intersects(session) || facts.reason == sql::Reason::SessionChange
 }
 
 /// Why the statement may not be read from a replica.

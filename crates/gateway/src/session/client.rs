@@ -179,11 +179,6 @@ impl Client {
         }
     }
 
-    /// Whether another command has already begun to arrive.
-    pub(crate) fn has_input(&self) -> bool {
-        !self.input.is_empty()
-    }
-
     /// The next packet of a file that the client sends (LOCAL INFILE), header included.
     pub(crate) fn poll_packet(
         &mut self,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mysql_wire::{ResponseKind, StateChange, StateChanges, StatusFlags};
 use sql::{Effects, Facts};
-use topology::{GtidPosition, MariaGtid};
+use topology::MariaGtid;
 
 use super::query::Job;
 use super::response::Seen;
@@ -297,11 +297,6 @@ impl Session {
         if let (Some(seconds), "wait_timeout") = (seconds, known) {
             self.shared.timeout_ms.store(seconds.saturating_mul(1000), std::sync::atomic::Ordering::Relaxed);
         }
-    }
-
-    /// The newest position, as a text for messages and tokens.
-    pub(crate) fn position(&self) -> &GtidPosition {
-        &self.position
     }
 }
 

@@ -325,6 +325,9 @@ impl Session {
         why: &str,
         began: Instant,
     ) -> Result<(), End> {
+        if self.shared.is_killed() {
+            return Err(End::Killed);
+        }
         self.count_refused(job, began);
         let server = self.server_name(decision.server);
         let pins = std::mem::take(&mut self.pins);

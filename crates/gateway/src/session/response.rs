@@ -185,6 +185,7 @@ impl<'a> Relay<'a> {
             let packet_at = at + scanned.forward;
             let Some(steering) = scanned.steering else {
                 at = packet_at;
+                step = scanned.done.then_some(Step::Complete);
                 break;
             };
             let end = at + steering.end;

@@ -88,6 +88,8 @@ impl Session {
             },
         };
         match checkout {
+            // Opened when another server was the primary: nothing is written through it.
+            Checkout::Ready(backend) if !on_replica && backend.epoch != self.epoch_of(place) => Ok(None),
             Checkout::Ready(backend) => Ok(backend.move_to(self.worker.index).ok()),
             Checkout::Open(slot) => Box::pin(self.open(slot, place, on_replica)).await,
         }
@@ -141,6 +143,10 @@ impl Session {
                 Err(error(1429, "HY000", text))
             }
         }
+    }
+
+    fn epoch_of(&self, place: Place) -> u64 {
+        self.worker.core.cluster(place.cluster).view().epoch
     }
 
     fn is_in_state(&self, backend: &mut Backend) -> bool {

@@ -47,16 +47,6 @@ impl Charset {
         }
     }
 
-    /// What `SET NAMES charset [COLLATE collation]` gives; `None` where the default collation is not known.
-    pub(crate) fn named(charset: &str, collation: Option<&str>, catalogue: &Catalogue) -> Option<Self> {
-        let charset: Arc<str> = charset.to_ascii_lowercase().into();
-        let collation = match collation {
-            Some(name) => name.to_ascii_lowercase().into(),
-            None => catalogue.default_collations.get(&charset)?.clone(),
-        };
-        Some(Self { client: charset.clone(), results: Some(charset), collation })
-    }
-
     /// Character sets in which a backslash or a quote can be the second byte of a character: text with bytes
     /// above 0x7f cannot be understood without decoding it.
     pub(crate) fn is_ambiguous(&self) -> bool {
