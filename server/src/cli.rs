@@ -11,6 +11,7 @@ mod check;
 mod explain;
 mod http;
 mod output;
+mod serve;
 mod status;
 mod table;
 
@@ -36,6 +37,7 @@ Exit codes: 0 success, 1 refused or failed, 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Serve(serve::ServeArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Status(status::StatusArgs),
@@ -45,6 +47,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Serve(args) => serve::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Status(args) => status::run(&args),

@@ -9,6 +9,7 @@ use clap::Parser as _;
 
 mod cli;
 mod playground;
+mod serve;
 
 fn main() -> ExitCode {
     // Wrong usage ends here with exit code 2, help and version with 0.
