@@ -135,12 +135,17 @@ fn call(words: Words<'_>, at: usize, draft: &mut Draft) {
     if schema.is_none() && (native || is_common_table_expression(words, at)) {
         return;
     }
-    if matches!(words.keyword_before(at), Some(K::As)) {
-        // `CAST(x AS type(5))`
+    if cannot_begin_operand(words, at) {
         return;
     }
     let schema = schema.map(|s| s.to_ascii_lowercase().into_boxed_str());
     draft.functions.push(FunctionName { schema, name: name.into_boxed_str() });
+}
+
+/// `CAST(x AS type(5))`, `MATCH (a) AGAINST (b)`, `'$[*]' COLUMNS (…)`, `(SELECT …) alias (columns)`.
+fn cannot_begin_operand(words: Words<'_>, at: usize) -> bool {
+    let Some(before) = at.checked_sub(1) else { return false };
+    words.is(before, K::As) || matches!(words.kind(before), Some(Kind::Punct(b')') | Kind::Literal))
 }
 
 /// `name (columns) AS (`

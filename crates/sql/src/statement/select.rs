@@ -28,6 +28,10 @@ fn with(words: Words<'_>, first: usize, draft: &mut Draft) {
     let mut depth = 0_usize;
     for at in first + 1..words.len() {
         match words.kind(at) {
+            // `WITH a AS (…) (SELECT …)`
+            Some(Kind::Punct(b'(')) if depth == 0 && words.punct_before(at, b')') => {
+                return classify(words.from(at), draft);
+            }
             Some(Kind::Punct(b'(')) => depth += 1,
             Some(Kind::Punct(b')')) => depth = depth.saturating_sub(1),
             Some(Kind::Word) if depth == 0 => match words.keyword(at) {
@@ -41,9 +45,5 @@ fn with(words: Words<'_>, first: usize, draft: &mut Draft) {
             _ => {}
         }
     }
-    // `WITH a AS (…) (SELECT …)`: the body is parenthesised.
-    match words.kind(words.len().saturating_sub(1)) {
-        Some(Kind::Punct(b')')) => read(words, draft),
-        _ => draft.not_understood(),
-    }
+    draft.not_understood();
 }
