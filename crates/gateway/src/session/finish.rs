@@ -36,8 +36,8 @@ impl Session {
             let closed = backend.statements.insert(text.serial, prepared.id);
             backend.close_statements(&closed);
         }
-        if !seen.changes.is_empty() {
-            let absorbed = Box::pin(self.absorb(&mut backend, job, &seen.changes)).await;
+        if !seen.changes.is_empty() || is_untold(&backend, seen) {
+            let absorbed = Box::pin(self.absorb(&mut backend, job, seen)).await;
             absorbed.map_err(|error| End::StateLost(format!("while its state was read: {error}")))?;
         }
         if let Some(prepared) = &job.prepared {
@@ -178,12 +178,18 @@ impl Session {
         &mut self,
         backend: &mut Backend,
         job: &Job<'_>,
-        changes: &[u8],
+        seen: &Seen,
     ) -> Result<(), crate::backend::ExchangeError> {
+        let mut changes = seen.changes.clone();
+        if is_untold(backend, seen) {
+            let pong = backend.command(&[mysql_wire::Command::Ping as u8]).await?;
+            let ok = mysql_wire::OkPacket::parse(pong.payload(), backend.response_capabilities())?;
+            changes.extend_from_slice(ok.session_state);
+        }
         let mut state = (*self.state).clone();
         let mut absorbed = Absorbed::default();
         let temporary = sets_for_one_statement(job.facts);
-        for change in StateChanges::new(changes) {
+        for change in StateChanges::new(&changes) {
             match change? {
                 StateChange::SystemVariable { name, value } => {
                     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
@@ -298,6 +304,14 @@ impl Session {
             self.shared.timeout_ms.store(seconds.saturating_mul(1000), std::sync::atomic::Ordering::Relaxed);
         }
     }
+}
+
+/// Without DEPRECATE_EOF, what a result set has changed is told only by the next OK, which must not be another
+/// session's (tried on MariaDB 10.11).
+fn is_untold(backend: &Backend, seen: &Seen) -> bool {
+    !backend.capabilities.contains(mysql_wire::Capabilities::DEPRECATE_EOF)
+        && seen.rows.is_some()
+        && seen.status.is_some_and(|s| s.contains(StatusFlags::SESSION_STATE_CHANGED))
 }
 
 /// `SET STATEMENT … FOR …`: trackers report the values, though they are gone with the statement.
