@@ -28,6 +28,7 @@ mod progress;
 mod record;
 mod report;
 mod run;
+mod serving;
 mod settings;
 mod state;
 mod template;

@@ -15,8 +15,10 @@ use super::ports::Ports;
 use super::progress::Progress;
 use super::record::{Phase, Record, Secrets, write_private};
 use super::report::Ready;
+use super::serving;
 use super::settings::settings;
-use super::state::observe;
+use super::state::{ServerState, observe};
+use crate::serve::Process;
 
 const DEFAULT_REPLICAS: u16 = 2;
 
@@ -29,7 +31,10 @@ pub(super) fn foreground(args: PlaygroundArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
-    runtime.block_on(live(&args))
+    let result = runtime.block_on(live(&args));
+    // A client that is still being drained must not hold up the end.
+    runtime.shutdown_background();
+    result
 }
 
 async fn live(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
@@ -37,29 +42,26 @@ async fn live(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let progress = Progress::new();
     let site = Site::prepare(args)?;
-    let fleet = tokio::select! {
-        fleet = site.start(&progress) => fleet?,
+    let (fleet, states, hadal) = tokio::select! {
+        started = site.start(&progress) => started?,
         () = signals.received() => bail!("stopped before everything had started"),
     };
-    let mut states = Vec::new();
-    for port in &site.ports.servers {
-        states.push(observe(*port, &site.secrets).await?);
-    }
     site.remember(Phase::Ready)?;
-    Ready {
-        home: &site.home,
-        ports: &site.ports,
-        secrets: &site.secrets,
-        fleet: &fleet,
-        server_version: &site.binaries.version,
-        states: &states,
-    }
-    .print(args.json);
-    signals.received().await;
+    site.report(&fleet, &states).print(args.json);
+    let failed = tokio::select! {
+        () = signals.received() => false,
+        () = hadal.failed() => true,
+    };
     progress.done("stopping");
+    let stopped = tokio::select! {
+        stopped = hadal.stop() => stopped,
+        // Asked twice, it waits for no client.
+        () = signals.received() => Ok(()),
+    };
     site.stop(fleet).await?;
     progress.done("stopped");
-    Ok(ExitCode::SUCCESS)
+    stopped?;
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Everything that is decided before the first process starts.
@@ -91,7 +93,7 @@ impl Site {
         Ok(site)
     }
 
-    async fn start(&self, progress: &Progress) -> anyhow::Result<Fleet> {
+    async fn start(&self, progress: &Progress) -> anyhow::Result<(Fleet, Vec<ServerState>, Process)> {
         let plan = Plan {
             home: &self.home,
             binaries: &self.binaries,
@@ -110,7 +112,24 @@ impl Site {
         }
         let text = settings(self.home.path(), &self.ports, &self.secrets);
         write_private(&self.home.settings_file(), &text)?;
-        Ok(fleet)
+        let hadal = serving::start(&self.home.settings_file(), self.ports.admin).await?;
+        progress.done("hadal serves");
+        let mut states = Vec::new();
+        for port in &self.ports.servers {
+            states.push(observe(*port, &self.secrets).await?);
+        }
+        Ok((fleet, states, hadal))
+    }
+
+    fn report<'a>(&'a self, fleet: &'a Fleet, states: &'a [ServerState]) -> Ready<'a> {
+        Ready {
+            home: &self.home,
+            ports: &self.ports,
+            secrets: &self.secrets,
+            fleet,
+            server_version: &self.binaries.version,
+            states,
+        }
     }
 
     fn remember(&self, phase: Phase) -> anyhow::Result<()> {

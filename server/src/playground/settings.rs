@@ -13,9 +13,10 @@ pub(super) fn settings(folder: &Path, ports: &Ports, secrets: &Secrets) -> Strin
         "# Written by `hadal playground` at every start; copy it to change it.\n\
          [node]\nname = \"playground\"\ndata_dir = {data_dir}\n\n\
          [clusters.main]\nservers = [{servers}]\nadmin_user = \"{ADMIN_USER}\"\nadmin_password = {admin_password}\n\n\
-         [gateway]\nlisten = [\"127.0.0.1:{gateway}\"]\n\n\
+         [gateway]\nlisten = [\"127.0.0.1:{gateway}\"]\ndrain_timeout_ms = 2000\n\n\
          [users.{APP_USER}]\ncluster = \"main\"\n\n\
-         [admin]\nlisten = \"127.0.0.1:{admin}\"\n",
+         [admin]\nlisten = \"127.0.0.1:{admin}\"\n\n\
+         [log]\nlevel = \"warn\"\n",
         data_dir = quoted(&folder.join("hadal").to_string_lossy()),
         servers = servers.join(", "),
         admin_password = quoted(&secrets.admin_password),
