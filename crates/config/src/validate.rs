@@ -14,6 +14,8 @@ pub(crate) fn validate(config: &Config, reader: &mut Reader<'_>) -> Vec<Notice> 
         Check { origins: &reader.origins, problems: &mut reader.problems, unread, notices: Vec::new() };
     check.coordination(config);
     check.gateway(config);
+    check.admin(config);
+    check.log(config);
     check.clusters(config);
     for (name, user) in &config.users {
         check.user(config, name, user);
@@ -94,6 +96,25 @@ impl Check<'_, '_> {
                 "gateway.version",
                 "must be 1 to 100 visible ASCII characters, such as \"10.11.6-MariaDB\"",
             );
+        }
+    }
+
+    fn admin(&mut self, config: &Config) {
+        if config.admin.enabled && !config.admin.listen.ip().is_loopback() {
+            let message = "is reachable from other machines, and the admin API has no authentication yet";
+            self.notice("admin.listen", message);
+        }
+    }
+
+    fn log(&mut self, config: &Config) {
+        const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
+        let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        for directive in config.log.level.split(',') {
+            let (target, level) = directive.split_once('=').unwrap_or(("hadal", directive));
+            if !LEVELS.contains(&level) || target.is_empty() || !target.chars().all(part) {
+                let levels = LEVELS.join(", ");
+                self.refuse("log.level", format!("{directive:?} is not a level ({levels}) or PART=LEVEL"));
+            }
         }
     }
 

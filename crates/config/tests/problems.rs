@@ -70,6 +70,8 @@ fn what_is_not_available_yet_says_what_is() {
     let loaded = config::parse(&format!("{CLUSTER}failover = \"auto\"\n[coordination]\n"), "f").unwrap();
     let keys: Vec<_> = loaded.notices.iter().map(|notice| (notice.key.as_str(), notice.line)).collect();
     assert_eq!(keys, [("coordination", Some(6)), ("clusters.main.failover", Some(5))]);
+    let exposed = config::parse(&format!("{CLUSTER}[admin]\nlisten = \"0.0.0.0:6080\"\n"), "f").unwrap();
+    assert_eq!(exposed.notices.len(), 1);
     assert!(config::parse(CLUSTER, "f").unwrap().notices.is_empty(), "nobody asked for anything unavailable");
 }
 
@@ -106,6 +108,11 @@ fn values_out_of_range_and_dangling_names_are_refused() {
             "[coordination]\nbackend = \"etcd\"\nendpoints = [\"db1\"]\n",
             "hadal.toml:7: coordination.endpoints: \"db1\" is not an address of etcd",
         ),
+        (
+            "[log]\nlevel = \"info,cluster=loud\"\n",
+            "hadal.toml:6: log.level: \"cluster=loud\" is not a level",
+        ),
+        ("[log]\nlevel = \"\"\n", "hadal.toml:6: log.level: \"\" is not a level"),
         ("[gateway]\nlisten = []\n", "hadal.toml:6: gateway.listen: must have at least one"),
     ] {
         let told = with_cluster(text);

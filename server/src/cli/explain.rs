@@ -53,10 +53,15 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What people look for first; whatever else the answer holds follows.
+const FIRST: &[&str] = &["cluster", "server", "role", "why"];
+
 /// One line per fact; lists line by line.
 fn text(answer: &Value) -> String {
     let mut rows = Vec::new();
-    for (key, value) in answer.as_object().into_iter().flatten() {
+    let mut facts: Vec<_> = answer.as_object().into_iter().flatten().collect();
+    facts.sort_by_key(|(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+    for (key, value) in facts {
         let key = key.replace('_', " ");
         match value {
             Value::Null => {}
