@@ -27,8 +27,11 @@ impl Reloader {
         // Held throughout, so that two reloads at once end with what the later one has read.
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = config::changes(&current, &loaded.config);
-        let needs_restart: Vec<String> =
-            changes.iter().filter(|change| change.applies == Applies::Restart).map(|change| change.key.clone()).collect();
+        let needs_restart: Vec<String> = changes
+            .iter()
+            .filter(|change| change.applies == Applies::Restart)
+            .map(|change| change.key.clone())
+            .collect();
         if !needs_restart.is_empty() {
             return Err(ReloadRefused::NeedsRestart(needs_restart));
         }
