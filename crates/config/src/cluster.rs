@@ -11,8 +11,9 @@ section! {
     pub struct Cluster {
         /// Any members of the cluster; the others are discovered from them.
         [required restart] servers: Vec<Address> = Vec::new();
-        /// The account that hadal observes the servers with. It needs `SELECT` on `mysql.*`, `REPLICATION CLIENT` (or
-        /// `BINLOG MONITOR`), `REPLICA MONITOR`, `CONNECTION ADMIN` and, for the heartbeat, rights on the schema `hadal`.
+        /// The account that hadal observes the servers with. It needs `BINLOG MONITOR`, `REPLICA MONITOR`, `SHOW VIEW` and
+        /// `SELECT` on `*.*`, and for the heartbeat `CREATE, INSERT, UPDATE` on `hadal.*`; crates/cluster/README.md says
+        /// what each is for.
         [required restart] admin_user: String = String::new();
         /// Its password.
         [required restart] admin_password: Secret = Secret::default();
@@ -48,7 +49,7 @@ section! {
         [] pool: PoolConfig = PoolConfig::default();
         /// Tables and schemas that live in another cluster, by pattern: `orders_archive` in any schema, `shop.orders`, or
         /// `logs.*` for a schema. The value is the other cluster's name.
-        [] tables: BTreeMap<String, String> = BTreeMap::new();
+        [restart] tables: BTreeMap<String, String> = BTreeMap::new();
     }
 }
 

@@ -20,6 +20,6 @@ section! {
         /// The server version that clients are told. Without it, the primary's own.
         [] version: Option<String> = None;
         /// When the process is told to stop, running statements and transactions may take this long to end.
-        [] drain_timeout_ms: u64 = 10_000;
+        [restart] drain_timeout_ms: u64 = 10_000;
     }
 }

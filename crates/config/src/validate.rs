@@ -209,6 +209,8 @@ impl Check<'_, '_> {
                 self.refuse(&key, "names the cluster that the rule belongs to");
             }
             self.known_cluster(&key, config, target);
+            // A rule that nobody follows would send statements to the wrong servers.
+            self.refuse(&key, "rules for tables are not available yet");
         }
     }
 

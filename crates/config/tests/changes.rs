@@ -22,8 +22,9 @@ fn the_same_settings_in_other_words_are_no_change() {
 
 #[test]
 fn changes_name_key_values_and_when_they_apply() {
-    let new =
-        format!("balance = \"hash-user\"\n{BASE}[gateway]\nworkers = 2\n[users.app]\nmax_connections = 7\n");
+    let new = format!(
+        "balance = \"hash-user\"\n{BASE}[gateway]\nworkers = 2\n[users.app]\nconsistency = \"eventual\"\n"
+    );
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
         told(BASE, &new),
@@ -36,7 +37,7 @@ fn changes_name_key_values_and_when_they_apply() {
             ),
             ("gateway.workers".to_owned(), some("0"), some("2"), Applies::Restart),
             ("users.app".to_owned(), None, some("…"), Applies::Live),
-            ("users.app.max_connections".to_owned(), None, some("7"), Applies::Live),
+            ("users.app.consistency".to_owned(), None, some("\"eventual\""), Applies::Live),
         ]
     );
 }
