@@ -3,7 +3,7 @@
 use crate::digest::render;
 use crate::lex::{Kind, Lexer, VersionComments};
 use crate::normal::normalise;
-use crate::statement::{Draft, Lexemes, Words, classify, next_statement};
+use crate::statement::{Draft, Lexemes, Words, classify, dedup, next_statement};
 use crate::{Access, Effects, Facts, Mode, Reason, Verb};
 
 /// The facts of a text. [`Analyser`](crate::Analyser) gives the same, from a cache where it can.
@@ -97,13 +97,10 @@ fn stricter(mut facts: Facts, other: Facts) -> Facts {
     facts
 }
 
-fn union<T: Clone + PartialEq>(list: Box<[T]>, more: &[T]) -> Box<[T]> {
+fn union<T: Clone + Ord>(list: Box<[T]>, more: &[T]) -> Box<[T]> {
     let mut all = list.into_vec();
-    for item in more {
-        if !all.contains(item) {
-            all.push(item.clone());
-        }
-    }
+    all.extend_from_slice(more);
+    dedup(&mut all);
     all.into_boxed_slice()
 }
 

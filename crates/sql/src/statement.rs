@@ -16,7 +16,7 @@ mod transaction;
 mod verb;
 mod words;
 
-pub(crate) use draft::Draft;
+pub(crate) use draft::{Draft, dedup};
 pub(crate) use program::next_statement;
 pub(crate) use verb::classify;
 pub(crate) use words::{Lexemes, Words, inside, unquote};

@@ -67,7 +67,7 @@ impl Draft {
 }
 
 /// Removes repeated names. The order of first mention is kept for short lists, for people to read.
-fn dedup<T: Ord + Clone>(list: &mut Vec<T>) {
+pub(crate) fn dedup<T: Ord + Clone>(list: &mut Vec<T>) {
     if list.len() > 32 {
         list.sort();
         list.dedup();

@@ -77,12 +77,11 @@ pub(crate) fn next_statement(words: Words<'_>) -> usize {
 }
 
 fn may_have_block(words: Words<'_>) -> bool {
-    let any = |keyword: K| (0..words.len()).any(|at| words.is(at, keyword));
     match words.keyword(0) {
         Some(K::Begin) => words.len() > 1 && !words.is(1, K::Work),
         Some(K::If | K::Case | K::While | K::Loop | K::Repeat | K::For | K::Declare) => true,
         Some(K::Create | K::Alter) => {
-            any(K::Procedure) || any(K::Function) || any(K::Trigger) || any(K::Event) || any(K::Package)
+            [K::Procedure, K::Function, K::Trigger, K::Event, K::Package].iter().any(|k| words.has(*k))
         }
         _ => words.is_name(0) && words.punct(1, b':'),
     }

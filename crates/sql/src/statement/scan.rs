@@ -8,6 +8,8 @@ use crate::{Access, Effects, FunctionName, Reason, variable};
 
 /// Adds to `draft` what the expressions of `words` use. `tables` are the places of table names, in order.
 pub(super) fn expressions(words: Words<'_>, tables: &[usize], draft: &mut Draft) {
+    // Where a parenthesis closes matters only for the columns of a common table expression.
+    let pairs = if words.has(K::With) { words.pairs() } else { Vec::new() };
     for at in 0..words.len() {
         match words.kind(at) {
             Some(Kind::UserVariable) => user_variable(words, at, draft),
@@ -16,7 +18,7 @@ pub(super) fn expressions(words: Words<'_>, tables: &[usize], draft: &mut Draft)
             Some(Kind::Word | Kind::Quoted) => {
                 name(words, at, draft);
                 if words.punct(at + 1, b'(') && tables.binary_search(&at).is_err() {
-                    call(words, at, draft);
+                    call(words, at, &pairs, draft);
                 }
             }
             Some(Kind::Bad) => draft.not_understood(),
@@ -119,7 +121,7 @@ pub(super) fn is_system_schema(words: Words<'_>, at: usize) -> bool {
 }
 
 /// A name with a parenthesis behind it.
-fn call(words: Words<'_>, at: usize, draft: &mut Draft) {
+fn call(words: Words<'_>, at: usize, pairs: &[usize], draft: &mut Draft) {
     let Some(name) = words.name(at).map(|n| n.to_ascii_lowercase()) else { return };
     let schema =
         if words.punct_before(at, b'.') { at.checked_sub(2).and_then(|s| words.name(s)) } else { None };
@@ -132,7 +134,7 @@ fn call(words: Words<'_>, at: usize, draft: &mut Draft) {
         Some(Kind::Quoted) => is_native_when_quoted(&name),
         _ => !is_callable_name(&name),
     };
-    if schema.is_none() && (native || is_common_table_expression(words, at)) {
+    if schema.is_none() && (native || is_common_table_expression(words, at, pairs)) {
         return;
     }
     if cannot_begin_operand(words, at) {
@@ -149,10 +151,8 @@ fn cannot_begin_operand(words: Words<'_>, at: usize) -> bool {
 }
 
 /// `name (columns) AS (`
-fn is_common_table_expression(words: Words<'_>, at: usize) -> bool {
-    words
-        .after_parenthesis(at + 1)
-        .is_some_and(|after| words.is(after, K::As) && words.punct(after + 1, b'('))
+fn is_common_table_expression(words: Words<'_>, at: usize, pairs: &[usize]) -> bool {
+    pairs.get(at + 1).is_some_and(|close| words.is(close + 1, K::As) && words.punct(close + 2, b'('))
 }
 
 fn call_special(words: Words<'_>, at: usize, found: Special, draft: &mut Draft) {

@@ -159,6 +159,29 @@ impl<'a> Words<'a> {
         None
     }
 
+    /// Whether the keyword is anywhere.
+    pub(crate) fn has(self, keyword: Keyword) -> bool {
+        self.list.iter().any(|l| l.keyword == Some(keyword))
+    }
+
+    /// For every opening parenthesis, the index of the one that closes it; 0 elsewhere.
+    pub(crate) fn pairs(self) -> Vec<usize> {
+        let mut pairs = vec![0; self.len()];
+        let mut open = Vec::new();
+        for (at, lexeme) in self.list.iter().enumerate() {
+            match lexeme.kind {
+                Kind::Punct(b'(') => open.push(at),
+                Kind::Punct(b')') => {
+                    if let Some(slot) = open.pop().and_then(|start| pairs.get_mut(start)) {
+                        *slot = at;
+                    }
+                }
+                _ => {}
+            }
+        }
+        pairs
+    }
+
     /// Whether every parenthesis has its partner.
     pub(crate) fn balanced(self) -> bool {
         let mut depth = 0_usize;
