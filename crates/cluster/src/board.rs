@@ -2,6 +2,8 @@
 
 mod change;
 mod entry;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +24,9 @@ use crate::status::ServerStatus;
 
 /// More servers than this are not added to a cluster, whatever they report.
 const MOST_SERVERS: usize = 64;
+
+/// A server that lacks more than the last primary's writes of this long is no successor of it.
+const SUCCESSOR_BEHIND: Duration = Duration::from_secs(10);
 
 /// The state of one cluster.
 pub(crate) struct Board {
@@ -179,8 +184,15 @@ impl Board {
             reach: entry.reach,
             writable: !seen.read_only,
             sources: sources.collect(),
-            member: entry.is_member,
+            member: entry.is_member && self.is_recent(seen),
         }
+    }
+
+    /// Whether a server has all that the last primary had some seconds before it was last seen. A switch by hand may
+    /// leave a little behind, if only a heartbeat.
+    fn is_recent(&self, seen: &Observation) -> bool {
+        let behind = self.positions.newest().and_then(|at| self.positions.lag(Some(&seen.position), at));
+        behind.is_none_or(|behind| behind <= SUCCESSOR_BEHIND)
     }
 
     /// The member at this address, or with this `server_id`: servers name each other as they see each other, which

@@ -11,6 +11,8 @@ use topology::{Catalogue, RoutineAccess, VariableKind};
 
 use views::View;
 
+use crate::error::ClusterError;
+
 /// Changes with every stored function that is created, altered or dropped. Reads one small table.
 const ROUTINES_FINGERPRINT: &str = "SELECT CONCAT_WS('-', COUNT(*), SUM(CRC32(CONCAT_WS(CHAR(0), db, name, type, \
                                     sql_data_access, modified))), MAX(modified)) AS f FROM mysql.proc";
@@ -71,7 +73,10 @@ async fn first_value(client: &mut Client, sql: &str) -> Result<String, ClientErr
 }
 
 /// Reads the functions, and then the views, whose judgement depends on them.
-pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -> Result<(), ClientError> {
+pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -> Result<(), ClusterError> {
+    if !sees_all_views(&client.query("SHOW GRANTS").await?) {
+        return Err(ClusterError::MissingPrivilege("SHOW VIEW ON *.*"));
+    }
     let rows = client.query(ROUTINES).await?;
     catalogue.functions = (0..rows.len()).filter_map(|row| function(&rows, row)).collect();
     let rows = client.query(VIEWS).await?;
@@ -80,6 +85,17 @@ pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -
     let rows = client.query(SYSTEM_VIEWS).await?;
     catalogue.primary_only_views.extend((0..rows.len()).filter_map(|row| name(&rows, row)));
     Ok(())
+}
+
+/// Whether one's grants, those of a default role included, list every view: one that is not even listed would be
+/// taken for a table.
+fn sees_all_views(grants: &Rows) -> bool {
+    (0..grants.len()).filter_map(|row| grants.at(row, 0)).any(|grant| {
+        let privileges = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON *.* TO "));
+        privileges.is_some_and(|(list, _)| {
+            list.split(", ").any(|p| matches!(p, "ALL PRIVILEGES" | "SELECT" | "SHOW VIEW"))
+        })
+    })
 }
 
 fn function(rows: &Rows, row: usize) -> Option<(String, RoutineAccess)> {

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use mysql_client::{Client, ClientError};
 use tokio::sync::{mpsc, oneshot, watch};
-use topology::Catalogue;
+use topology::{Accounts, Catalogue};
 
+use crate::error::ClusterError;
 use crate::options::ObserveOptions;
 use crate::report::{Leader, Report};
 use crate::{accounts, catalogue, observe};
@@ -53,14 +54,14 @@ struct Known {
 
 /// What made the task stop reading.
 enum Stop {
-    Failed(ClientError),
+    Failed(ClusterError),
     /// Nobody listens any more.
     Ended,
 }
 
-impl From<ClientError> for Stop {
-    fn from(error: ClientError) -> Self {
-        Stop::Failed(error)
+impl<E: Into<ClusterError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Stop::Failed(error.into())
     }
 }
 
@@ -140,17 +141,27 @@ impl Dictionary {
 
     /// Reads what changed, or `all` of it, and reports it.
     async fn read(&mut self, client: &mut Client, known: &mut Known, all: bool) -> Result<(), Stop> {
-        let accounts =
-            if self.options.read_accounts { known.read_accounts(client, all).await? } else { None };
-        let catalogue = known.read_catalogue(client, all).await?;
-        if accounts.is_none() && catalogue.is_none() && self.asked_by.is_empty() {
-            return Ok(());
+        if self.options.read_accounts
+            && let Some(accounts) = known.read_accounts(client, all).await?
+        {
+            self.report(Some(accounts), None, Vec::new()).await?;
         }
-        let report = Report::Dictionary {
-            accounts: accounts.map(Arc::new),
-            catalogue: catalogue.map(Arc::new),
-            asked_by: std::mem::take(&mut self.asked_by),
-        };
+        let catalogue = known.read_catalogue(client, all).await?;
+        if catalogue.is_some() || !self.asked_by.is_empty() {
+            let asked_by = std::mem::take(&mut self.asked_by);
+            self.report(None, catalogue, asked_by).await?;
+        }
+        Ok(())
+    }
+
+    async fn report(
+        &self,
+        accounts: Option<Accounts>,
+        catalogue: Option<Catalogue>,
+        asked_by: Vec<oneshot::Sender<()>>,
+    ) -> Result<(), Stop> {
+        let (accounts, catalogue) = (accounts.map(Arc::new), catalogue.map(Arc::new));
+        let report = Report::Dictionary { accounts, catalogue, asked_by };
         self.reports.send(report).await.map_err(|_| Stop::Ended)
     }
 
@@ -169,7 +180,7 @@ impl Known {
         &mut self,
         client: &mut Client,
         all: bool,
-    ) -> Result<Option<topology::Accounts>, ClientError> {
+    ) -> Result<Option<Accounts>, ClientError> {
         // The fingerprint first: a change between the two questions is found by the next comparison.
         let fingerprint = accounts::fingerprint(client).await?;
         if !all && fingerprint == self.accounts {
@@ -184,7 +195,7 @@ impl Known {
         &mut self,
         client: &mut Client,
         all: bool,
-    ) -> Result<Option<Catalogue>, ClientError> {
+    ) -> Result<Option<Catalogue>, ClusterError> {
         let mut changed = !self.catalogue.loaded;
         if all {
             catalogue::read_fixed(client, &mut self.catalogue).await?;

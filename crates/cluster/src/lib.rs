@@ -21,6 +21,7 @@ mod board;
 mod catalogue;
 pub mod detect;
 mod dictionary;
+mod error;
 pub mod events;
 mod handle;
 mod observe;

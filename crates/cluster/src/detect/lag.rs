@@ -61,10 +61,6 @@ impl<M: Mark> Trail<M> {
         self.marks.clear();
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-    }
-
     /// How late a replica is that was seen at `seen` at the moment `at`; `None` without any mark.
     pub fn lag(&self, seen: Option<&M>, at: Duration) -> Option<Duration> {
         let missing = |mark: &M| seen.is_none_or(|seen| !seen.covers(mark));
@@ -77,6 +73,11 @@ impl<M: Mark> Trail<M> {
             lag = at - *since;
         }
         Some(lag)
+    }
+
+    /// When the newest mark was left.
+    pub fn newest(&self) -> Option<Duration> {
+        self.marks.back().map(|(_, at)| *at)
     }
 
     /// Whether a replica that was seen at `seen` has passed the oldest mark, so that its lag is more than a lower

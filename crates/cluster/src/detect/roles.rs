@@ -43,7 +43,8 @@ pub struct Standing {
     pub reach: Reach,
     pub writable: bool,
     pub sources: Vec<Source>,
-    /// It was once the primary, replicated from a member, or was replicated from by one.
+    /// It was once the primary, replicated from a member, or was replicated from by one, and has nearly all that the
+    /// last primary had: it may succeed. A replica that was detached days ago may not.
     pub member: bool,
 }
 

@@ -7,7 +7,7 @@ use mysql_client::{Client, ClientError};
 use tokio::sync::{Notify, mpsc};
 use topology::{Address, ServerId};
 
-use super::probe::{Observation, probe};
+use super::probe::{Observation, probe, replicas};
 use super::session;
 use crate::options::ObserveOptions;
 use crate::report::Report;
@@ -17,6 +17,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Looks that were asked for are not closer together than this, however many sessions ask.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Replicas come and go rarely, and they name their source themselves.
+const REPLICAS_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Watcher {
     pub(crate) id: ServerId,
@@ -30,11 +33,11 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// Watches until nobody listens any more.
     pub(crate) async fn run(self) {
-        let mut client = None;
+        let mut open = None;
         let mut failures = 0_u32;
         loop {
             let began = Instant::now();
-            let seen = self.look(&mut client).await.map_err(|error| error.to_string());
+            let seen = self.look(&mut open).await.map_err(|error| error.to_string());
             failures = if seen.is_ok() { 0 } else { failures.saturating_add(1) };
             if self.reports.send(Report::Looked { server: self.id, seen: seen.map(Box::new) }).await.is_err()
             {
@@ -57,17 +60,49 @@ impl Watcher {
     }
 
     /// A connection that breaks is replaced at once: it may have been killed, or timed out, on a healthy server.
-    async fn look(&self, client: &mut Option<Client>) -> Result<Observation, ClientError> {
-        let node = self.options.heartbeat.then_some(self.options.node.as_str());
-        if let Some(mut open) = client.take()
-            && let Ok(observation) = probe(&mut open, node).await
+    async fn look(&self, open: &mut Option<Open>) -> Result<Observation, ClientError> {
+        if let Some(mut was_open) = open.take()
+            && let Ok(observation) = self.look_through(&mut was_open).await
         {
-            *client = Some(open);
+            *open = Some(was_open);
             return Ok(observation);
         }
-        let mut fresh = session::open(&self.options, &self.address, "observe").await?;
-        let observation = probe(&mut fresh, node).await?;
-        *client = Some(fresh);
+        let client = session::open(&self.options, &self.address, "observe").await?;
+        let mut fresh = Open { client, replicas: Vec::new(), replicas_due: Some(Instant::now()) };
+        let observation = self.look_through(&mut fresh).await?;
+        *open = Some(fresh);
         Ok(observation)
+    }
+
+    async fn look_through(&self, open: &mut Open) -> Result<Observation, ClientError> {
+        let node = self.options.heartbeat.then_some(self.options.node.as_str());
+        let mut observation = probe(&mut open.client, node).await?;
+        if open.replicas_due.is_some_and(|due| due <= Instant::now()) {
+            open.ask_for_replicas().await?;
+        }
+        observation.replicas.clone_from(&open.replicas);
+        Ok(observation)
+    }
+}
+
+/// An open connection and what is not asked with every look.
+struct Open {
+    client: Client,
+    replicas: Vec<(Address, u32)>,
+    /// When to ask for them again; `None` where that was refused.
+    replicas_due: Option<Instant>,
+}
+
+impl Open {
+    async fn ask_for_replicas(&mut self) -> Result<(), ClientError> {
+        match replicas(&mut self.client).await {
+            Ok(replicas) => {
+                self.replicas = replicas;
+                self.replicas_due = Some(Instant::now() + REPLICAS_EVERY);
+            }
+            Err(ClientError::Server(_)) => self.replicas_due = None,
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }

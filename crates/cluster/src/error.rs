@@ -1,0 +1,14 @@
+//! Why the control plane could not do its work on a server.
+
+use mysql_client::ClientError;
+use thiserror::Error;
+
+/// What went wrong while reading a cluster's dictionary or writing its heartbeat.
+#[derive(Debug, Error)]
+pub(crate) enum ClusterError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Without it something would be missed silently.
+    #[error("the administrative account lacks the privilege {0}")]
+    MissingPrivilege(&'static str),
+}
