@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mysql_wire::{
-    Capabilities, ColumnDef, Command, Eof, ErrPacket, Malformed, OkPacket, Reader, ServerError, Session,
-    StatusFlags, TextRow,
+    Capabilities, ColumnDef, Command, Eof, ErrPacket, FrameError, Malformed, OkPacket, Reader, ServerError,
+    Session, StatusFlags, TextRow,
 };
 use thiserror::Error;
 
@@ -62,6 +62,7 @@ impl From<PacketError> for ClientError {
     fn from(error: PacketError) -> Self {
         match error {
             PacketError::Io(error) => ClientError::Io(error),
+            PacketError::Frame(FrameError::TooLong { .. }) => ClientError::TooLong,
             other => ClientError::Protocol(other.to_string()),
         }
     }
