@@ -70,18 +70,24 @@ struct Hadal {
 }
 
 impl Hadal {
-    /// Serves these database ports.
-    fn start(servers: &[u16], password: &str) -> Self {
+    /// Serves these database ports; `more` is added to the configuration.
+    fn start(servers: &[u16], password: &str, more: &str) -> Self {
         let (gateway, admin) = (free_port(), free_port());
         let folder = tempfile::tempdir().unwrap();
         let servers: Vec<String> = servers.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
         let text = format!(
             "[clusters.main]\nservers = [{}]\nadmin_user = \"hadal\"\nadmin_password = \"{password}\"\n\
-             [gateway]\nlisten = [\"127.0.0.1:{gateway}\"]\nworkers = 1\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n",
+             [gateway]\nlisten = [\"127.0.0.1:{gateway}\"]\nworkers = 1\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n{more}",
             servers.join(", ")
         );
         let path = folder.path().join("hadal.toml");
         std::fs::write(&path, text).unwrap();
+        Self::run(gateway, admin, folder)
+    }
+
+    /// Runs the configuration in the folder.
+    fn run(gateway: u16, admin: u16, folder: TempDir) -> Self {
+        let path = folder.path().join("hadal.toml");
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new(HADAL);
         command.arg("serve").arg("--config").arg(&path).env("NO_COLOR", "1");
@@ -141,10 +147,15 @@ fn sql(port: u16, statement: &str) -> Result<String, String> {
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
+/// What the primary is busy with.
+fn processes(servers: &Servers) -> Option<String> {
+    sql(servers.ports[0], "SHOW FULL PROCESSLIST").ok()
+}
+
 #[test]
 fn a_served_cluster_is_ready_answers_reloads_and_drains() {
     let servers = Servers::start();
-    let mut hadal = Hadal::start(&servers.ports, &servers.admin_password);
+    let mut hadal = Hadal::start(&servers.ports, &servers.admin_password, "");
     let status = hadal.until_ready();
     let primary = format!("127.0.0.1:{}", servers.ports[0]);
     assert_eq!(status["clusters"][0]["primary"], primary.as_str());
@@ -167,12 +178,21 @@ fn a_served_cluster_is_ready_answers_reloads_and_drains() {
     until("the refusal", || hadal.log().contains("a restart is needed for gateway.workers").then_some(()));
     assert_eq!(sql(hadal.gateway, "SELECT 6*7"), Ok("42".to_owned()));
 
+    // A second signal does not wait for anybody.
+    let mut impatient = Hadal::start(&servers.ports, &servers.admin_password, "");
+    impatient.until_ready();
+    let gateway = impatient.gateway;
+    let long = std::thread::spawn(move || sql(gateway, "BEGIN; SELECT SLEEP(300); COMMIT"));
+    until("the sleep", || processes(&servers).filter(|list| list.contains("SLEEP(300)")));
+    impatient.signal("-TERM");
+    until("the first signal", || impatient.log().contains("stopping").then_some(()));
+    assert_eq!(impatient.stop(), Some(1), "{}", impatient.log());
+    assert!(long.join().unwrap().is_err());
+
     // What is under way when the stop comes is finished; the client that is told nothing else gets its commit.
     let gateway = hadal.gateway;
     let running = std::thread::spawn(move || sql(gateway, "BEGIN; SELECT SLEEP(1); COMMIT"));
-    until("the sleep", || {
-        sql(servers.ports[0], "SHOW PROCESSLIST").ok().filter(|list| list.contains("SLEEP(1)"))
-    });
+    until("the sleep", || processes(&servers).filter(|list| list.contains("SLEEP(1)")));
     assert_eq!(hadal.stop(), Some(0), "{}", hadal.log());
     assert_eq!(running.join().unwrap(), Ok("0".to_owned()));
     assert!(sql(gateway, "SELECT 1").is_err());
@@ -180,7 +200,7 @@ fn a_served_cluster_is_ready_answers_reloads_and_drains() {
 
 #[test]
 fn without_a_database_it_runs_is_not_ready_and_says_why() {
-    let mut hadal = Hadal::start(&[free_port()], "secret");
+    let mut hadal = Hadal::start(&[free_port()], "secret", "[log]\nformat = \"json\"\n");
     let status = until("an answer", || hadal.status());
     assert_eq!(status["ready"], false);
     assert_eq!(status["reasons"][0], "cluster main: no primary is known");
@@ -190,6 +210,10 @@ fn without_a_database_it_runs_is_not_ready_and_says_why() {
     });
     assert!(refused.starts_with("ERROR "), "{refused}");
     assert_eq!(hadal.stop(), Some(0), "{}", hadal.log());
+    for line in hadal.log().lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        assert!(entry["level"].is_string() && entry["message"].is_string(), "{line}");
+    }
 }
 
 #[test]

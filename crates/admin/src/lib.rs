@@ -17,6 +17,7 @@
 
 mod apis;
 mod error;
+mod metrics;
 mod router;
 mod routes;
 mod service;

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::apis::Apis;
 use crate::error::AdminError;
+use crate::metrics;
 use crate::router::router;
 
 mod limit;
@@ -29,6 +30,7 @@ impl AdminService {
     /// # Errors
     /// The address cannot be bound.
     pub async fn bind(address: SocketAddr, apis: Apis) -> Result<Self, AdminError> {
+        metrics::register(&apis.metrics, apis.clusters.clone());
         let failed = |source| AdminError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

@@ -32,7 +32,7 @@ impl ClusterApi for Site {
             address: Arc::new(Address::new("db1", 3306)),
             role: Role::Primary,
             health: Health::Healthy,
-            lag_ms: Some(0),
+            lag_ms: Some(250),
             position: GtidPosition::default(),
             weight: 1,
             ramp_percent: 100,
@@ -193,6 +193,15 @@ fn metrics_are_openmetrics() {
         assert_eq!(status, 200);
         assert!(head.contains("application/openmetrics-text"), "{head}");
         assert!(body.ends_with("# EOF\n"), "{body}");
+        let labels = r#"{cluster="main",server="db1:3306",role="primary"}"#;
+        for line in [
+            &format!("hadal_server_up{labels} 1.0"),
+            &format!("hadal_server_healthy{labels} 1.0"),
+            &format!("hadal_server_lag_seconds{labels} 0.25"),
+            r#"hadal_cluster_has_primary{cluster="main"} 1"#,
+        ] {
+            assert!(body.lines().any(|shown| shown == line), "{line} is missing in\n{body}");
+        }
     });
 }
 

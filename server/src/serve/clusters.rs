@@ -14,7 +14,11 @@ use topology::{ClusterView, ServerId};
 
 /// A running observer.
 #[derive(Clone)]
-pub(super) struct Observed(ClusterHandle);
+pub(super) struct Observed {
+    handle: ClusterHandle,
+    /// Nobody can log in before the accounts were read.
+    reads_accounts: bool,
+}
 
 /// Starts an observer for every cluster, in the order of their names.
 pub(super) fn observe(config: &Config, tasks: &mut Tasks, shutdown: &Shutdown) -> Vec<Observed> {
@@ -26,7 +30,7 @@ pub(super) fn observe(config: &Config, tasks: &mut Tasks, shutdown: &Shutdown) -
             service.run(async move { shutdown.wait().await }).await;
             Ok(())
         });
-        Observed(handle)
+        Observed { handle, reads_accounts: reads_accounts(cluster) }
     };
     config.clusters.iter().map(start).collect()
 }
@@ -39,37 +43,58 @@ fn options(cluster: &Cluster, node: &str) -> ObserveOptions {
         heartbeat: cluster.heartbeat,
         node: node.to_owned(),
         weights: cluster.weights.clone(),
-        read_accounts: cluster.accounts == AccountsSource::Servers,
+        read_accounts: reads_accounts(cluster),
         ..ObserveOptions::new(cluster.servers.clone(), &cluster.admin_user, secret)
     }
 }
 
+fn reads_accounts(cluster: &Cluster) -> bool {
+    cluster.accounts == AccountsSource::Servers
+}
+
 impl Observed {
     pub(super) fn name(&self) -> &str {
-        self.0.name()
+        self.handle.name()
     }
 
     pub(super) fn view(&self) -> Arc<ClusterView> {
-        self.0.view().load()
+        self.handle.view().load()
+    }
+
+    /// Why no client of it can be served, in the words of `/readyz`.
+    pub(super) fn lacks(&self) -> Vec<&'static str> {
+        let view = self.view();
+        let mut lacks = Vec::new();
+        if view.primary().is_none() {
+            lacks.push("no primary is known");
+        }
+        if self.reads_accounts && !view.accounts.loaded {
+            lacks.push("the accounts have not been read yet");
+        }
+        lacks
     }
 
     pub(super) async fn ready(&self) {
-        self.0.ready().await;
+        self.handle.ready().await;
     }
 
     /// As the gateway is given it.
     pub(super) fn link(&self) -> ClusterLink {
-        ClusterLink { name: self.name().to_owned(), view: self.0.view(), control: Arc::new(self.clone()) }
+        ClusterLink {
+            name: self.name().to_owned(),
+            view: self.handle.view(),
+            control: Arc::new(self.clone()),
+        }
     }
 }
 
 impl ControlPlane for Observed {
     fn refresh(&self) {
-        self.0.refresh();
+        self.handle.refresh();
     }
 
     fn suspect(&self, server: ServerId) {
-        self.0.suspect(server);
+        self.handle.suspect(server);
     }
 }
 
@@ -79,10 +104,10 @@ impl ClusterApi for Observed {
     }
 
     fn servers(&self) -> Value {
-        json!(*self.0.status())
+        json!(*self.handle.status())
     }
 
     fn events(&self) -> Value {
-        json!(self.0.events())
+        json!(self.handle.events())
     }
 }

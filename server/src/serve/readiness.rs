@@ -31,13 +31,7 @@ impl Readiness for Ready {
             reasons.push("hadal is stopping".to_owned());
         }
         for cluster in &self.clusters {
-            let view = cluster.view();
-            if view.primary().is_none() {
-                reasons.push(format!("cluster {}: no primary is known", cluster.name()));
-            }
-            if !view.accounts.loaded {
-                reasons.push(format!("cluster {}: the accounts have not been read yet", cluster.name()));
-            }
+            reasons.extend(cluster.lacks().iter().map(|lack| format!("cluster {}: {lack}", cluster.name())));
         }
         if !self.gateway.listens() {
             reasons.push("the gateway does not listen yet".to_owned());
