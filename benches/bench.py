@@ -142,7 +142,7 @@ def parse():
     parser.add_argument("--idle", type=int, default=5000, help="idle sessions (default: %(default)s)")
     parser.add_argument("--active", type=int, default=500, help="active clients beside them (default: %(default)s)")
     parser.add_argument("--server-connections", type=int, default=SERVER_CONNECTIONS)
-    parser.add_argument("--pool-key", default="clusters.main.max_connections",
+    parser.add_argument("--pool-key", default="clusters.main.pool.max_connections",
                         help="the setting that limits server connections (default: %(default)s)")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="TABLE.KEY=VALUE",
                         help="a setting of hadal's configuration, the value as TOML")

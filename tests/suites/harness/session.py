@@ -25,7 +25,8 @@ def servers(options, work):
         yield Addresses(Target.parse(options.direct), Target.parse(options.url) if options.url else None)
         return
     shutil.rmtree(os.path.join(work, "lab"), ignore_errors=True)
-    started = start_pair(os.path.join(work, "lab"), options.replica, options.delay, zones=True)
+    started = start_pair(os.path.join(work, "lab"), options.replica, options.delay, ["--max-allowed-packet=64M"],
+                         zones=True)
     try:
         direct = Target("127.0.0.1", started[0].port, ADMIN, ADMIN_PASSWORD)
         if options.baseline:
@@ -74,6 +75,9 @@ class Job:
         os.makedirs(folder, exist_ok=True)
         mark = hashlib.sha256(repr((version, _source_of(suite), suite.databases, suite.setup)).encode())
         name = f"{suite.name}-{options.scope}-{re.sub('[^0-9.]', '', version.split('-')[0])}-{mark.hexdigest()[:8]}"
+        results = os.path.join(cache.root, "results")
+        os.makedirs(results, exist_ok=True)
+        self.regressions = os.path.join(results, f"{suite.name}-{options.scope}.txt")
         self.stored = os.path.join(folder, name + ".jsonl")
 
     def run(self):
@@ -93,20 +97,21 @@ class Job:
         return self._verdict(direct, through, found)
 
     def _verdict(self, direct, through, found):
-        results = os.path.join(self.work, "regressions.txt")
-        text = compare.describe(found)
+        name, text = self.suite.name, compare.describe(found)
         if not self.addresses.proxy_alive():
             text += "\n--- the process under test has ended\n" + self.addresses.proxy.child.tail()
-        with open(results, "w", encoding="utf-8") as file:
+        with open(self.regressions, "w", encoding="utf-8") as file:
             file.write(text)
-        if text:
-            print(f"{self.suite.name}: {len(found)} tests pass directly and not through hadal")
-            print(text)
+        if found:
+            print(f"{name}: {len(found)} tests pass directly and not through hadal; all of it: {self.regressions}")
+            print(compare.causes(found))
+        if not self.addresses.proxy_alive():
+            print(f"{name}: the process under test has ended\n{self.addresses.proxy.child.tail()}")
         better = compare.improvements(direct, through)
         if better:
-            print(f"{self.suite.name}: {len(better)} tests fail directly and pass through hadal, such as {better[0]}")
+            print(f"{name}: {len(better)} tests fail directly and pass through hadal, such as {better[0]}")
         if not direct.count(PASSED):
-            print(f"{self.suite.name}: nothing passes directly: {direct.complaint or 'no tests'}")
+            print(f"{name}: nothing passes directly: {direct.complaint or 'no tests'}")
         return not text and bool(direct.count(PASSED))
 
     def _known(self):

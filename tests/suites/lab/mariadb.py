@@ -46,6 +46,7 @@ class MariaDb:
     def start(self):
         os.makedirs(self.folder, exist_ok=True)
         data = os.path.join(self.folder, "data")
+        os.makedirs(os.path.join(self.folder, "tmp"), exist_ok=True)
         user = [f"--user={_own_name()}"]
         install = [find_program("mariadb-install-db", "mysql_install_db"), "--no-defaults", f"--datadir={data}",
                    "--auth-root-authentication-method=normal", "--skip-test-db", *user]
@@ -58,8 +59,10 @@ class MariaDb:
         return self
 
     def _command(self, data):
+        # A server that starts deletes every temporary table in its tmpdir, another server's included.
         return [
-            find_program("mariadbd", "mysqld"), "--no-defaults", f"--datadir={data}", f"--port={self.port}",
+            find_program("mariadbd", "mysqld"), "--no-defaults", f"--datadir={data}",
+            f"--tmpdir={os.path.join(self.folder, 'tmp')}", f"--port={self.port}",
             f"--socket={self.socket}", f"--pid-file={os.path.join(self.folder, 'pid')}", "--bind-address=127.0.0.1",
             f"--server-id={self.server_id}", "--log-bin=bin", "--binlog-format=ROW", "--log-slave-updates=ON",
             "--gtid-strict-mode=ON", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2", "--skip-name-resolve",
