@@ -28,7 +28,7 @@ section! {
 }
 
 impl Config {
-    /// Reads and checks a file; see [`load`], which also tells the notices.
+    /// Reads and checks a file; see [`load()`], which also tells the notices.
     ///
     /// # Errors
     /// The file cannot be read, or everything that is wrong with it.
