@@ -67,15 +67,16 @@ impl KeyHasher {
         self.lanes[1] = fold(self.lanes[1].rotate_left(23) ^ word, self.multipliers[1]);
     }
 
+    #[inline]
+    fn short(&mut self, tag: u64, word: u64, length: usize) {
+        self.mix(word | (tag | length as u64) << 56);
+    }
+
     /// Hashes bytes of any length with their length.
     #[inline]
     pub(crate) fn bytes(&mut self, tag: u64, bytes: &[u8]) {
         if bytes.len() < 8 {
-            let mut word = [0_u8; 8];
-            for (to, from) in word.iter_mut().zip(bytes) {
-                *to = *from;
-            }
-            return self.mix(u64::from_le_bytes(word) | (tag | bytes.len() as u64) << 56);
+            return self.short(tag, short_word(bytes), bytes.len());
         }
         self.mix((tag | LONG) << 56 | bytes.len() as u64);
         let (chunks, rest) = bytes.as_chunks::<8>();
@@ -89,6 +90,16 @@ impl KeyHasher {
             }
         }
     }
+}
+
+/// Up to seven bytes as one word.
+#[inline]
+fn short_word(bytes: &[u8]) -> u64 {
+    let mut word = [0_u8; 8];
+    for (to, from) in word.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    u64::from_le_bytes(word)
 }
 
 impl Sink for KeyHasher {
@@ -107,6 +118,14 @@ impl Sink for KeyHasher {
                 return;
             }
         };
+        let length = token.end - token.start;
+        // One load and a mask, where the text goes on for long enough.
+        if length < 8
+            && let Some(eight) = sql.get(token.start..).and_then(|rest| rest.first_chunk::<8>())
+        {
+            let mask = (1_u64 << (8 * length)) - 1;
+            return self.short(tag, u64::from_le_bytes(*eight) & mask, length);
+        }
         self.bytes(tag, sql.get(token.start..token.end).unwrap_or_default());
     }
 }

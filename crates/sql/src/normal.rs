@@ -67,53 +67,41 @@ pub(crate) fn normalise(sql: &[u8], lexer: &mut Lexer<'_>, sink: &mut impl Sink)
         if token.kind == Kind::Word && state.takes_null() && is_null(sql, token) {
             token.kind = Kind::Literal;
         }
-        state = step(sql, state, token, sink);
+        let (next, gives) = step(state, token.kind);
+        if gives {
+            if !state.held().is_empty() {
+                give_held(sql, state, token.start, sink);
+            }
+            sink.token(sql, token);
+        }
+        state = next;
     }
     give_held(sql, state, sql.len(), sink);
 }
 
-#[inline]
-fn step(sql: &[u8], state: State, token: Token, sink: &mut impl Sink) -> State {
-    match token.kind {
-        Kind::Literal => literal(sql, state, token, sink),
-        Kind::Punct(b',') => match state {
-            State::Item => State::ItemComma,
-            State::OpenItem => State::OpenItemComma,
-            State::Row => State::RowComma,
-            State::NextItem => State::NextItemComma,
-            _ => give(sql, state, token, sink, State::Other),
-        },
-        Kind::Punct(b'(') if state == State::RowComma => State::NextOpen,
-        Kind::Punct(b'(') => give(sql, state, token, sink, State::Open),
-        Kind::Punct(b')') => match state {
-            State::NextItem => State::Row,
-            State::OpenItem => give(sql, state, token, sink, State::Row),
-            _ => give(sql, state, token, sink, State::Other),
-        },
-        _ => give(sql, state, token, sink, State::Other),
+/// The state behind a token, and whether the token is given on. One that is not is held back, or dropped with what
+/// is held.
+#[inline(always)]
+fn step(state: State, kind: Kind) -> (State, bool) {
+    match (kind, state) {
+        (Kind::Literal, State::ItemComma) => (State::Item, false),
+        (Kind::Literal, State::OpenItemComma) => (State::OpenItem, false),
+        (Kind::Literal, State::NextOpen | State::NextItemComma) => (State::NextItem, false),
+        (Kind::Literal, State::Open) => (State::OpenItem, true),
+        (Kind::Literal, _) => (State::Item, true),
+        (Kind::Punct(b','), State::Item) => (State::ItemComma, false),
+        (Kind::Punct(b','), State::OpenItem) => (State::OpenItemComma, false),
+        (Kind::Punct(b','), State::Row) => (State::RowComma, false),
+        (Kind::Punct(b','), State::NextItem) => (State::NextItemComma, false),
+        (Kind::Punct(b'('), State::RowComma) => (State::NextOpen, false),
+        (Kind::Punct(b'('), _) => (State::Open, true),
+        (Kind::Punct(b')'), State::NextItem) => (State::Row, false),
+        (Kind::Punct(b')'), State::OpenItem) => (State::Row, true),
+        _ => (State::Other, true),
     }
 }
 
-#[inline]
-fn literal(sql: &[u8], state: State, token: Token, sink: &mut impl Sink) -> State {
-    match state {
-        State::ItemComma => State::Item,
-        State::OpenItemComma => State::OpenItem,
-        State::NextOpen | State::NextItemComma => State::NextItem,
-        State::Open => give(sql, state, token, sink, State::OpenItem),
-        _ => give(sql, state, token, sink, State::Item),
-    }
-}
-
-#[inline]
-fn give(sql: &[u8], state: State, token: Token, sink: &mut impl Sink, next: State) -> State {
-    if !state.held().is_empty() {
-        give_held(sql, state, token.start, sink);
-    }
-    sink.token(sql, token);
-    next
-}
-
+#[inline(never)]
 fn give_held(sql: &[u8], state: State, at: usize, sink: &mut impl Sink) {
     for kind in state.held() {
         sink.token(sql, Token { start: at, end: at, kind: *kind });

@@ -3,8 +3,22 @@
 use super::{Kind, Lexer, is_identifier_byte};
 
 impl Lexer<'_> {
-    /// A token that begins with a digit: a number, or an identifier such as `2fa_codes`.
+    /// A token that begins with a digit. Plain integers are what lists are made of, so they are read here.
+    #[inline]
     pub(super) fn digit(&mut self) -> Kind {
+        let rest = self.sql.get(self.pos..).unwrap_or_default();
+        let count = digits(rest);
+        let goes_on = rest.get(count).is_some_and(|b| is_identifier_byte(*b) || *b == b'.');
+        if goes_on || self.last == Kind::Punct(b'.') {
+            return self.odd_number();
+        }
+        self.pos += count;
+        Kind::Literal
+    }
+
+    /// A number with a point, an exponent or a radix, or an identifier such as `2fa_codes`.
+    #[inline(never)]
+    fn odd_number(&mut self) -> Kind {
         if self.touches(Kind::Punct(b'.')) {
             return self.word();
         }
@@ -92,6 +106,7 @@ impl Lexer<'_> {
     }
 }
 
+#[inline]
 fn digits(bytes: &[u8]) -> usize {
     bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len())
 }
