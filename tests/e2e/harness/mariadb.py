@@ -56,6 +56,7 @@ rpl-semi-sync-master-wait-point = AFTER_SYNC
 rpl-semi-sync-master-timeout = 1000
 rpl-semi-sync-slave-enabled = 1
 log-bin = binlog
+log-bin-trust-function-creators = 1
 log-slave-updates = 1
 relay-log = relay
 binlog-format = ROW
