@@ -48,7 +48,7 @@ section! {
         /// The connections to its servers.
         [] pool: PoolConfig = PoolConfig::default();
         /// Tables and schemas that live in another cluster, by pattern: `orders_archive` in any schema, `shop.orders`, or
-        /// `logs.*` for a schema. The value is the other cluster's name.
+        /// `logs.*` for a schema. The value is the other cluster's name. Not available yet: a rule is refused.
         [restart] tables: BTreeMap<String, String> = BTreeMap::new();
     }
 }

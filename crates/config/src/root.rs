@@ -43,16 +43,4 @@ impl Config {
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
         Ok(parse(text, name)?.config)
     }
-
-    /// The cluster of a user: the one of `[users.NAME]`, or the only one there is.
-    pub fn cluster_of(&self, user: &str) -> Option<&str> {
-        let own = self.users.get(user).and_then(|user| user.cluster.as_deref());
-        own.or_else(|| self.only_cluster())
-    }
-
-    /// The name of the cluster, where there is exactly one.
-    pub fn only_cluster(&self) -> Option<&str> {
-        let mut names = self.clusters.keys();
-        names.next().filter(|_| names.next().is_none()).map(String::as_str)
-    }
 }

@@ -6,6 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Unit;
 
 use crate::Registry;
@@ -52,9 +53,13 @@ fn cpu_seconds(stat: &str) -> Option<(f64, f64)> {
     Some((next()?, next()?))
 }
 
-/// Shows the usage with every scrape.
+/// Shows the version, and the usage with every scrape.
 pub fn register_process(registry: &Registry) {
-    registry.with(|registry| registry.register_collector(Box::new(Usage)));
+    registry.with(|registry| {
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", build);
+        registry.register_collector(Box::new(Usage));
+    });
 }
 
 #[derive(Debug)]
@@ -116,6 +121,7 @@ mod tests {
         register_process(&registry);
         let text = registry.encode();
         for name in [
+            "hadal_build_info{version=\"",
             "hadal_process_resident_memory_bytes ",
             "hadal_process_cpu_seconds_total ",
             "hadal_process_open_fds ",
