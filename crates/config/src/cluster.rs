@@ -39,8 +39,8 @@ section! {
         [restart] weights: BTreeMap<String, u32> = BTreeMap::new();
         /// How often every server is looked at.
         [restart] poll_interval_ms: u64 = 500;
-        /// Write the time into the table `hadal.heartbeat` of the primary, so that the lag of replicas is known in
-        /// milliseconds. Without it, the lag is what the servers say themselves, in whole seconds.
+        /// Write a row of the table `hadal.heartbeat` on the primary with every poll, so that the lag of replicas is known in
+        /// milliseconds even while nothing else is written. Without it, it is measured by the applications' writes alone.
         [restart] heartbeat: bool = true;
         /// How long a read may wait for a replica that has not yet seen the session's own writes, before it goes to the
         /// primary.
