@@ -51,6 +51,8 @@ pub(crate) fn explain(
         settings: &settings,
         bound: None,
         autocommit_off: false,
+        split_left: false,
+        prefer: None,
         read_committed: false,
         database: database.map(str::as_bytes),
         position: &GtidPosition::default(),

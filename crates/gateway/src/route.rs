@@ -9,5 +9,6 @@ mod decide;
 mod why;
 
 pub(crate) use balance::Dice;
+pub(crate) use catalogue::objection;
 pub(crate) use decide::{Ask, Bound, Decision, RouteError, decide};
 pub(crate) use why::Why;

@@ -24,6 +24,7 @@ mod process_list;
 mod query;
 mod response;
 mod special;
+mod split;
 mod statement;
 mod sync;
 
@@ -87,7 +88,9 @@ pub(crate) struct Identity {
 pub(crate) struct LastStatement {
     /// The connection it ran on, and that connection's use count then.
     pub(crate) ran_on: Option<(crate::place::Place, u64, u64)>,
+    /// What `FOUND_ROWS()` gives, and the connection that knows it where this is not sure.
     pub(crate) found_rows: u64,
+    pub(crate) found_on: Option<u64>,
     pub(crate) row_count: i64,
     /// It left warnings or an error behind.
     pub(crate) has_conditions: bool,
@@ -142,6 +145,16 @@ pub(crate) struct Session {
     client_hash: u64,
     /// The gateway stops: end with the transaction.
     draining: bool,
+    /// Rows of other servers' process lists, by session, while a list is being made.
+    remote_threads: HashMap<u32, Vec<Option<Vec<u8>>>>,
+    /// A transaction that began on a replica.
+    split: Option<split::Split>,
+    /// The transaction has left its replica.
+    split_left: bool,
+    /// The replica that serves the reads of this transaction.
+    split_replica: Option<ServerId>,
+    /// Of the greeting; `COM_CHANGE_USER` may prove itself on it once more.
+    scramble: [u8; 20],
 }
 
 impl Session {
@@ -175,6 +188,11 @@ impl Session {
             user_hash: 0,
             client_hash: 0,
             draining: false,
+            scramble: [0; 20],
+            remote_threads: HashMap::new(),
+            split: None,
+            split_left: false,
+            split_replica: None,
             worker,
             shared,
             client,
@@ -278,6 +296,9 @@ impl Drop for Leave {
         self.worker.core.sessions.remove(self.shared.id);
     }
 }
+
+/// `ER_CONNECT_TO_FOREIGN_DATA_SOURCE`: a server behind hadal cannot be reached, and nothing was executed.
+pub(crate) const UNREACHABLE: u16 = 1429;
 
 /// An error for a client.
 pub(crate) fn error(code: u16, state: &str, message: String) -> ServerError {

@@ -39,14 +39,19 @@ impl Reply {
 
     /// The values of the first row; empty if there is none.
     pub(crate) fn first_row(&self) -> Vec<Option<Vec<u8>>> {
+        self.rows().into_iter().next().unwrap_or_default()
+    }
+
+    /// All rows of the first result set.
+    pub(crate) fn rows(&self) -> Vec<Vec<Option<Vec<u8>>>> {
         let mut packets = self.packets();
         let columns = packets.next().and_then(|p| p.first().copied()).unwrap_or_default();
         if columns == 0 || columns >= 0xfb {
             return Vec::new();
         }
-        let mut rest = packets.skip(usize::from(columns)).skip_while(|p| is_end(p));
-        let Some(row) = rest.next() else { return Vec::new() };
-        TextRow::new(row).filter_map(Result::ok).map(|v| v.map(<[u8]>::to_vec)).collect()
+        let rows = packets.skip(usize::from(columns)).skip_while(|p| is_end(p)).take_while(|p| !is_end(p));
+        rows.map(|row| TextRow::new(row).filter_map(Result::ok).map(|v| v.map(<[u8]>::to_vec)).collect())
+            .collect()
     }
 
     /// The first value of the first row.

@@ -48,9 +48,10 @@ pub(super) fn pick(
         _ => Some(match how {
             Balance::LeastOutstanding => least_of_two(candidates, entry, dice.random),
             Balance::WeightedRandom => by_weight(candidates, dice.random),
-            Balance::WeightedRoundRobin => {
-                by_weight(candidates, spread(entry.round_robin.fetch_add(1, Ordering::Relaxed)))
-            }
+            Balance::WeightedRoundRobin => by_weight(
+                candidates,
+                entry.round_robin.fetch_add(1, Ordering::Relaxed).wrapping_mul(GOLDEN) >> 16,
+            ),
             Balance::HashUser => rendezvous(candidates, dice.user),
             Balance::HashClient => rendezvous(candidates, dice.client),
         }),
@@ -75,7 +76,8 @@ fn by_weight(candidates: &[Candidate], number: u64) -> ServerId {
 
 fn candidate_by_weight(candidates: &[Candidate], number: u64) -> Candidate {
     let total: u64 = candidates.iter().map(|c| u64::from(c.weight)).sum();
-    let mut left = number % total.max(1);
+    // The upper bits carry the even spread.
+    let mut left = ((u128::from(number & 0xffff_ffff_ffff) * u128::from(total)) >> 48) as u64;
     for candidate in candidates {
         if left < u64::from(candidate.weight) {
             return *candidate;
@@ -96,6 +98,10 @@ fn rendezvous(candidates: &[Candidate], key: u64) -> ServerId {
     };
     candidates.iter().max_by_key(score).map_or(candidates[0].id, |c| c.id)
 }
+
+/// 2^64 divided by the golden ratio: its multiples fall evenly into every interval, so that a counter gives each
+/// server its share without runs.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// SplitMix64's finaliser: evenly spread bits from any number.
 pub(crate) fn spread(number: u64) -> u64 {

@@ -6,7 +6,7 @@ use topology::{Catalogue, RoutineAccess};
 use super::Why;
 
 /// Why a statement whose text is a read must still go to the primary; `None` if nothing speaks against a replica.
-pub(super) fn objection(facts: &Facts, catalogue: &Catalogue, database: Option<&[u8]>) -> Option<Why> {
+pub(crate) fn objection(facts: &Facts, catalogue: &Catalogue, database: Option<&[u8]>) -> Option<Why> {
     if facts.functions.is_empty() && (catalogue.primary_only_views.is_empty() && catalogue.loaded) {
         return None;
     }

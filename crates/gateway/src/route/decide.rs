@@ -28,6 +28,10 @@ pub(crate) struct Ask<'a> {
     pub(crate) settings: &'a UserSettings,
     pub(crate) bound: Option<Bound>,
     pub(crate) autocommit_off: bool,
+    /// The transaction has written, or was told to go to the primary.
+    pub(crate) split_left: bool,
+    /// The replica that has served this transaction so far.
+    pub(crate) prefer: Option<ServerId>,
     /// The session's isolation level lets reads of one transaction see different moments.
     pub(crate) read_committed: bool,
     pub(crate) database: Option<&'a [u8]>,
@@ -91,7 +95,7 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Result<Decision, RouteError> {
         None if ask.facts.effects.contains(Effects::BEGIN_READ_ONLY) => {
             to_replica(ask, Why::ReadOnlyTransaction)
         }
-        None if ask.autocommit_off => to_replica(ask, Why::BeforeFirstWrite),
+        None if ask.autocommit_off || facts_begin(ask.facts) => to_replica(ask, Why::BeforeFirstWrite),
         None => to_replica(ask, Why::Read),
     }
 }
@@ -112,6 +116,9 @@ fn objection(ask: &Ask<'_>) -> Option<Why> {
     if facts.effects.contains(Effects::BEGIN_READ_ONLY) && facts.statements == 1 {
         return None;
     }
+    if facts_begin(facts) && splits(ask) {
+        return None;
+    }
     if facts.access != Access::Read {
         return Some(Why::Statement(facts.reason));
     }
@@ -121,8 +128,16 @@ fn objection(ask: &Ask<'_>) -> Option<Why> {
     catalogue::objection(facts, &ask.view.catalogue, ask.database)
 }
 
+/// A plain `BEGIN`, which says nothing about what the transaction will do.
+fn facts_begin(facts: &Facts) -> bool {
+    let other = Effects::BEGIN_READ_ONLY | Effects::CONSISTENT_SNAPSHOT;
+    facts.verb == sql::Verb::Begin && facts.statements == 1 && !facts.effects.intersects(other)
+}
+
 fn splits(ask: &Ask<'_>) -> bool {
-    ask.settings.transaction_split == TransactionSplit::UntilFirstWrite && ask.read_committed
+    ask.settings.transaction_split == TransactionSplit::UntilFirstWrite
+        && ask.read_committed
+        && !ask.split_left
 }
 
 trait Objection {
@@ -175,6 +190,9 @@ fn to_replica(ask: &Ask<'_>, why: Why) -> Result<Decision, RouteError> {
     }
     if candidates.is_empty() {
         return to_primary(ask, Why::ReplicasBehind);
+    }
+    if let Some(kept) = ask.prefer.filter(|kept| candidates.iter().any(|c| c.id == *kept)) {
+        return Ok(Decision { server: kept, on_replica: true, why, wait: !caught_up });
     }
     let share = ask.settings.primary_read_weight;
     let primary = ask.view.primary().filter(|_| share > 0 && why == Why::Read);

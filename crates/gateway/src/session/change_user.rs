@@ -20,14 +20,27 @@ impl Session {
             database: wish.database.map(<[u8]>::to_vec),
         };
         let collation = wish.collation;
-        // Always a fresh scramble: what the client may have sent was made on one that has been used.
         let mut sequence = command.sequence;
         let scramble = crate::scramble::fresh();
         let sha2 = wish.plugin == Some(b"caching_sha2_password")
             && self.worker.core.config.load().users.get(&claim.user).is_some_and(|u| u.password.is_some());
-        let token = self.ask_again(&mut sequence, &scramble, sha2).await?;
-        let proof = if sha2 { Proof::Sha2 { token, scramble } } else { Proof::Native { token, scramble } };
-        let identity = match identify(&self.worker, &claim, &proof) {
+        let native_plugin = wish.plugin.is_none_or(|p| p == b"mysql_native_password");
+        let first = Proof::Native { token: wish.auth.to_vec(), scramble: self.scramble };
+        let identity = match identify(&self.worker, &claim, &first) {
+            // Made on the greeting's scramble, as the protocol has it and servers accept it.
+            Ok(identity) if native_plugin => Ok(identity),
+            // Made on another, or by another plugin: ask for a proof on a fresh scramble.
+            _ => {
+                let token = self.ask_again(&mut sequence, &scramble, sha2).await?;
+                let on_old = Proof::Native { token: token.clone(), scramble: self.scramble };
+                let proof =
+                    if sha2 { Proof::Sha2 { token, scramble } } else { Proof::Native { token, scramble } };
+                // MariaDB's own client library proves itself on the greeting's scramble even when asked again.
+                identify(&self.worker, &claim, &proof)
+                    .or_else(|refusal| identify(&self.worker, &claim, &on_old).map_err(|_| refusal))
+            }
+        };
+        let identity = match identity {
             Ok(identity) => identity,
             Err(refusal) => {
                 // As servers do: a failed change of user ends the connection.

@@ -23,6 +23,8 @@ impl Session {
             settings: &self.identity.settings,
             bound: self.held.as_ref().map(|held| Bound { server: held.place.server, pins: self.pins }),
             autocommit_off: self.autocommit_off(),
+            split_left: self.split_left,
+            prefer: self.split_replica,
             read_committed: self.read_committed(),
             database: self.state.database.as_deref(),
             position: &self.position,

@@ -12,11 +12,14 @@ use super::{End, Session};
 
 impl Session {
     pub(super) async fn diagnose(&mut self, job: Job<'_>) -> Result<(), End> {
+        let normal = job.facts.digest_text.to_ascii_lowercase();
+        let normal: String = normal.split_whitespace().collect();
+        if normal == "selectfound_rows()" && self.last.ran_on.is_some() {
+            return self.tell_found_rows(job).await;
+        }
         if self.held.is_some() || self.recall().await {
             return self.run(job).await.map(drop);
         }
-        let normal = job.facts.digest_text.to_ascii_lowercase();
-        let normal: String = normal.split_whitespace().collect();
         let text = self.answer_from_memory(&normal);
         match text {
             Some(Answer::Captured(packets)) => {
@@ -37,6 +40,25 @@ impl Session {
                 self.refuse(job.command.sequence, 1815, "HY000", text).await
             }
         }
+    }
+
+    /// `FOUND_ROWS()` outlives the statements that find no rows, so the connection that knows it need not be the last.
+    async fn tell_found_rows(&mut self, job: Job<'_>) -> Result<(), End> {
+        if let Some(id) = self.last.found_on {
+            if self.held.as_ref().is_some_and(|held| held.id == id) {
+                return self.run(job).await.map(drop);
+            }
+            if self.lease.as_ref().is_some_and(|lease| lease.id == id) {
+                Box::pin(self.return_lease()).await;
+            }
+        }
+        let Answer::Made(result) = number("FOUND_ROWS()", self.last.found_rows as i64) else { return Ok(()) };
+        let name = job.command.payload().get(1..).unwrap_or_default();
+        let result = named_as_written(result, name);
+        self.last.found_rows = 1;
+        self.last.found_on = None;
+        self.last.row_count = -1;
+        self.send_result(job.command.sequence, &result).await
     }
 
     /// Gets the connection of the last statement back, if it is untouched; the next command will run on it.
@@ -78,6 +100,19 @@ fn number(name: &'static str, value: i64) -> Answer {
     let mut result = TextResult::new(vec![column]);
     result.push([Some(value.to_string())]);
     Answer::Made(result)
+}
+
+/// The column is named as the client wrote the expression.
+fn named_as_written<'a>(result: TextResult<'a>, text: &'a [u8]) -> TextResult<'a> {
+    let trimmed = text.trim_ascii();
+    let name = trimmed
+        .get(6..)
+        .unwrap_or_default()
+        .trim_ascii()
+        .strip_suffix(b";")
+        .map_or_else(|| trimmed.get(6..).unwrap_or_default().trim_ascii(), <[u8]>::trim_ascii);
+    let columns = result.columns.iter().map(|column| column.renamed(name)).collect();
+    TextResult { columns, rows: result.rows }
 }
 
 /// The columns of `SHOW WARNINGS`, as MariaDB 10.11 describes them.

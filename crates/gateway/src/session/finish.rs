@@ -102,6 +102,9 @@ impl Session {
                 let was_open = self.pins.contains(Pins::TRANSACTION);
                 self.pins.remove(Pins::TRANSACTION);
                 if was_open || job.facts.effects.intersects(Effects::COMMIT | Effects::ROLLBACK) {
+                    self.end_split();
+                }
+                if was_open || job.facts.effects.intersects(Effects::COMMIT | Effects::ROLLBACK) {
                     self.pins.remove(Pins::NEXT_TRANSACTION);
                 }
             }
@@ -140,13 +143,17 @@ impl Session {
         if facts.effects.contains(Effects::USES_DIAGNOSTICS) {
             return;
         }
+        let unsure = facts.effects.contains(Effects::CALC_FOUND_ROWS)
+            || facts.statements > 1
+            || facts.effects.contains(Effects::CALL);
         let row_count = match (seen.rows, seen.error) {
             (None, None) => seen.affected as i64,
             _ => -1,
         };
         self.last = LastStatement {
             ran_on: Some((backend.place, backend.id, backend.uses + 1)),
-            found_rows: seen.rows.unwrap_or(if seen.error.is_some() { 0 } else { seen.affected }),
+            found_rows: seen.rows.unwrap_or(self.last.found_rows),
+            found_on: if seen.rows.is_some() { unsure.then_some(backend.id) } else { self.last.found_on },
             row_count,
             has_conditions: seen.warnings > 0 || seen.error.is_some(),
             captured_warnings: None,

@@ -46,8 +46,11 @@ impl Session {
         if self.insert_id == InsertId::OnLease {
             self.insert_id = InsertId::Known(number(0).unwrap_or_default());
         }
-        if self.last.ran_on.is_some_and(|(_, id, _)| id == backend.id) {
+        if self.last.found_on == Some(backend.id) {
             self.last.found_rows = number(1).unwrap_or(self.last.found_rows);
+            self.last.found_on = None;
+        }
+        if self.last.ran_on.is_some_and(|(_, id, _)| id == backend.id) {
             if self.last.has_conditions {
                 self.last.captured_warnings = Some(backend.query(b"SHOW WARNINGS").await?.bytes);
             }

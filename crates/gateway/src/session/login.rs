@@ -14,7 +14,7 @@ use mysql_wire::{
 use super::client::{CommandPacket, Inbound};
 use super::identity::{Claim, Proof};
 use super::query::Job;
-use super::{Client, End, Identity, Session, error};
+use super::{Client, End, Identity, Session, UNREACHABLE, error};
 use crate::place::{ClusterIndex, Place};
 use crate::registry::{SessionShared, Signal};
 use crate::state::{Charset, StateSet};
@@ -174,8 +174,8 @@ impl Login {
         match super::identity::identify(&self.worker, claim, proof) {
             Ok(identity) => Ok(identity),
             // The account may have been made, or its password changed, a moment ago.
-            Err(refused) if super::identity::refresh(&self.worker).await => {
-                super::identity::identify(&self.worker, claim, proof).map_err(|_| refused)
+            Err(refused) if refused.code == 1045 && super::identity::refresh(&self.worker).await => {
+                super::identity::identify(&self.worker, claim, proof)
             }
             Err(refused) => Err(refused),
         }
@@ -190,6 +190,7 @@ impl Login {
         };
         let state = StateSet { charset, ..StateSet::of_new_connection() };
         let mut session = Session::new(self.worker, self.shared, self.client, identity, state);
+        session.scramble = self.scramble;
         session.enter(sequence, claim.database).await?;
         Ok(session)
     }
@@ -299,13 +300,34 @@ impl Session {
                 }
             };
             let place = Place { cluster: self.identity.cluster, server };
-            if let Some(backend) = self.obtain(place, &job, on_replica).await? {
+            match self.obtain(place, &job, on_replica).await {
+                Ok(Some(backend)) => {
+                    self.release(backend);
+                    return Ok(());
+                }
+                Ok(None) => {}
+                // The primary is gone: whoever only reads can still work.
+                Err(refusal) if refusal.code == UNREACHABLE => return self.check_in_on_replica(&job).await,
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        self.check_in_on_replica(&job).await
+    }
+
+    async fn check_in_on_replica(&mut self, job: &Job<'_>) -> Result<(), ServerError> {
+        let replicas: Vec<_> = {
+            let view = self.worker.core.cluster(self.identity.cluster).view();
+            view.servers.iter().filter(|s| s.takes_replica_reads()).map(|s| s.id).collect()
+        };
+        for server in replicas {
+            let place = Place { cluster: self.identity.cluster, server };
+            if let Some(backend) = self.obtain(place, job, true).await? {
                 self.release(backend);
                 return Ok(());
             }
         }
         let text = "hadal: no server of the cluster can be reached at the moment; try again";
-        Err(error(1429, "HY000", text.into()))
+        Err(error(UNREACHABLE, "HY000", text.into()))
     }
 
     /// The proof of a fast path that the client waits for.

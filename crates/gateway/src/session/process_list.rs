@@ -12,11 +12,13 @@ use super::client::CommandPacket;
 use super::query::Job;
 use super::special::replace;
 use super::{End, Session};
+use crate::place::Place;
 use crate::registry::SessionShared;
 
 impl Session {
     /// `SHOW PROCESSLIST` and statements that read `information_schema.processlist`.
     pub(super) async fn process_list(&mut self, mut job: Job<'_>, text: &[u8]) -> Result<(), End> {
+        self.remote_threads = self.look_at_other_servers().await;
         let references = sql::processlist_references(text, self.mode);
         if references.is_empty() {
             job.process_list = job.facts.verb == sql::Verb::Show;
@@ -37,11 +39,45 @@ impl Session {
     /// `COM_PROCESS_INFO`.
     pub(super) async fn process_list_command(&mut self, command: &CommandPacket) -> Result<(), End> {
         let facts = super::command_facts(false);
+        self.remote_threads = self.look_at_other_servers().await;
         let query = CommandPacket::of_query(b"SHOW PROCESSLIST", command.sequence);
         debug_assert_eq!(command.payload().first(), Some(&(Command::ProcessInfo as u8)));
         let mut job = Job::new(&query, ResponseKind::Query, &facts);
         job.process_list = true;
         self.run(job).await.map(drop)
+    }
+
+    /// What sessions do on servers other than the primary: the rows of those servers' own lists.
+    async fn look_at_other_servers(&mut self) -> HashMap<u32, Vec<Option<Vec<u8>>>> {
+        let primary = self.worker.core.cluster(self.identity.cluster).view().primary;
+        let mut by_place: HashMap<Place, HashMap<u32, u32>> = HashMap::new();
+        for session in self.worker.core.sessions.all() {
+            if let Some((place, thread)) = session.backend()
+                && Some(place.server) != primary
+                && session.id != self.shared.id
+            {
+                by_place.entry(place).or_default().insert(thread, session.id);
+            }
+        }
+        let mut found = HashMap::new();
+        for (place, threads) in by_place {
+            let facts = super::command_facts(false);
+            let command = CommandPacket::default();
+            let job = Job::new(&command, ResponseKind::Simple, &facts);
+            let held = self.held.take();
+            let obtained = self.obtain(place, &job, true).await;
+            self.held = held;
+            let Ok(Some(mut backend)) = obtained else { continue };
+            let Ok(reply) = backend.query(b"SHOW FULL PROCESSLIST").await else { continue };
+            self.release(backend);
+            for row in reply.rows() {
+                let thread = row.first().and_then(|v| v.as_deref()).and_then(number);
+                if let Some(session) = thread.and_then(|thread| threads.get(&thread)) {
+                    found.insert(*session, row);
+                }
+            }
+        }
+        found
     }
 
     /// The table with ids exchanged, as a derived table in SQL.
@@ -72,6 +108,10 @@ impl Session {
                 format!("'{}'", name(&labels.database))
             };
             let idle = self.idle_seconds(&session);
+            if let Some(row) = self.remote_threads.get(&session.id) {
+                sql.push_str(&remote_select(session.id, &session.client.to_string(), row));
+                continue;
+            }
             sql.push_str(&format!(
                 " UNION ALL SELECT {}, '{}', '{}', {database}, 'Sleep', {idle}, '', NULL, {}, 0, 0, 0, 0, 0, 0, 0, NULL, 0",
                 session.id,
@@ -159,7 +199,11 @@ impl Session {
             }
         }
         for session in self.visible_idle(&shown) {
-            mysql_wire::write_packet(&mut out, &mut seq, &self.idle_row(&session, columns));
+            let row = match self.remote_threads.get(&session.id) {
+                Some(row) => remote_row(&session, row, columns),
+                None => self.idle_row(&session, columns),
+            };
+            mysql_wire::write_packet(&mut out, &mut seq, &row);
         }
         mysql_wire::write_packet(&mut out, &mut seq, last.get(4..).unwrap_or_default());
         out
@@ -188,6 +232,46 @@ impl Session {
         }
         row
     }
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Another server's row under the session's id and client.
+fn remote_row(session: &SessionShared, values: &[Option<Vec<u8>>], columns: usize) -> Vec<u8> {
+    let mut row = Vec::new();
+    put(&mut row, Some(session.id.to_string().as_bytes()));
+    for index in 1..columns {
+        match index {
+            2 => put(&mut row, Some(session.client.to_string().as_bytes())),
+            _ => put(&mut row, values.get(index).and_then(|v| v.as_deref())),
+        }
+    }
+    row
+}
+
+/// The same as a part of a derived table.
+fn remote_select(id: u32, client: &str, values: &[Option<Vec<u8>>]) -> String {
+    let text = |index: usize| match values.get(index).and_then(|v| v.as_deref()) {
+        // In hexadecimal, so that no text of another session can leave its quotes.
+        Some(value) if !value.is_empty() => {
+            let hex: String = value.iter().map(|b| format!("{b:02x}")).collect();
+            format!("CONVERT(x'{hex}' USING utf8mb3)")
+        }
+        Some(_) => "''".to_owned(),
+        None => "NULL".to_owned(),
+    };
+    let seconds = values.get(5).and_then(|v| v.as_deref()).and_then(number).unwrap_or(0);
+    format!(
+        " UNION ALL SELECT {id}, {}, '{client}', {}, {}, {seconds}, {}, {}, {}, 0, 0, 0, 0, 0, 0, 0, NULL, 0",
+        text(1),
+        text(3),
+        text(4),
+        text(6),
+        text(7),
+        u64::from(seconds) * 1000
+    )
 }
 
 fn put(row: &mut Vec<u8>, value: Option<&[u8]>) {

@@ -93,6 +93,9 @@ impl Session {
     async fn run_routed(&mut self, job: Job<'_>) -> Result<Ran, End> {
         let began = Instant::now();
         let mut avoid: Option<Why> = None;
+        if self.split.is_some() && !self.stays_on_replica(&job) && !self.enter_primary(&job).await? {
+            return Ok(Ran::Refused);
+        }
         // A read may be tried on a replica, then on the primary, and once more on a fresh connection.
         for _ in 0..4 {
             let decision = match avoid.take() {
@@ -109,7 +112,12 @@ impl Session {
             };
             match self.try_on(&job, &decision, began).await? {
                 Some(Tried::Done(seen)) => return Ok(Ran::Answered(seen)),
-                Some(Tried::ReplicaRefused) => avoid = Some(Why::ReplicaFailed),
+                Some(Tried::ReplicaRefused) => {
+                    if self.split.is_some() && !self.enter_primary(&job).await? {
+                        return Ok(Ran::Refused);
+                    }
+                    avoid = self.held.is_none().then_some(Why::ReplicaFailed);
+                }
                 Some(Tried::NoEffect(why)) if decision.on_replica => {
                     tracing::debug!(session = self.shared.id, why, "a replica failed; trying the primary");
                     avoid = Some(Why::ReplicaFailed);
@@ -126,6 +134,17 @@ impl Session {
         let text = "the statement was not run: every connection to the server broke at once; try again";
         self.refuse(job.command.sequence, 1158, "08S01", text).await?;
         Ok(Ran::Refused)
+    }
+
+    /// Takes a transaction from its replica to the primary. False: the client has been told why not.
+    async fn enter_primary(&mut self, job: &Job<'_>) -> Result<bool, End> {
+        match Box::pin(self.leave_split(job)).await? {
+            None => Ok(true),
+            Some(refusal) => {
+                self.send_error(job.command.sequence, &refusal).await?;
+                Ok(false)
+            }
+        }
     }
 
     /// One try. `None`: the client has been told that there is no connection to be had.
@@ -150,7 +169,7 @@ impl Session {
             self.release(backend);
             return Ok(Some(Tried::ReplicaRefused));
         }
-        let retryable = decision.on_replica && !bound;
+        let retryable = decision.on_replica && (!bound || self.split.is_some());
         self.count_begun(&backend, bound);
         let tried = self.exchange(&mut backend, job, retryable).await;
         self.count_ended(&backend);
@@ -158,9 +177,14 @@ impl Session {
             Tried::Done(seen) => {
                 self.count_done(job, &backend, decision, &seen, began);
                 self.finish(job, backend, &seen).await?;
+                self.note_split(job, decision);
                 Ok(Some(Tried::Done(seen)))
             }
             Tried::ReplicaRefused => {
+                if self.split.is_some() {
+                    self.held = Some(backend);
+                    return Ok(Some(Tried::ReplicaRefused));
+                }
                 self.release(backend);
                 Ok(Some(Tried::ReplicaRefused))
             }
@@ -177,6 +201,8 @@ impl Session {
     /// cannot do without was lost with the connection.
     fn judge(&self, broken: Tried, job: &Job<'_>, bound: bool, on_replica: bool) -> Tried {
         match broken {
+            // The head of a transaction on a replica has only read: it can begin again on the primary.
+            Tried::NoEffect(_) | Tried::Unknown(_) if bound && self.split.is_some() => Tried::ReplicaRefused,
             Tried::NoEffect(why) | Tried::Unknown(why) if bound => Tried::Unknown(why),
             Tried::Unknown(why) if on_replica && job.facts.access == sql::Access::Read => {
                 Tried::NoEffect(why)

@@ -282,7 +282,7 @@ impl<'a> Relay<'a> {
                 self.seen.rows = Some(self.scanner.rows());
                 self.seen.status = Some(eof.status);
                 self.seen.warnings = eof.warnings;
-                Ok(None)
+                Ok(self.tracked.clear_flag(eof.status, packet))
             }
             SteerKind::Err => {
                 let error = ErrPacket::parse(payload)?;
@@ -308,11 +308,11 @@ impl<'a> Relay<'a> {
     }
 
     /// Between definitions and rows: tells whether a cursor was opened.
-    fn observe_metadata(&mut self, _packet: &[u8], payload: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+    fn observe_metadata(&mut self, packet: &[u8], payload: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
         let eof = Eof::parse(payload)?;
         self.seen.status = Some(eof.status);
         self.seen.warnings = eof.warnings;
-        Ok(None)
+        Ok(self.tracked.clear_flag(eof.status, packet))
     }
 
     fn observe_ok(&mut self, packet: &[u8], payload: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {

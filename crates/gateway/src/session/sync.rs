@@ -6,7 +6,7 @@ use mysql_wire::ServerError;
 use sql::Effects;
 
 use super::query::Job;
-use super::{InsertId, Session, error};
+use super::{InsertId, Session, UNREACHABLE, error};
 use crate::backend::{self, Backend, ExchangeError, OpenError, Opening};
 use crate::place::Place;
 use crate::pool::{Checkout, ServerPool, Want};
@@ -140,7 +140,7 @@ impl Session {
                 let text = format!(
                     "hadal: cannot reach the primary {address}: {why}; nothing was executed, try again"
                 );
-                Err(error(1429, "HY000", text))
+                Err(error(UNREACHABLE, "HY000", text))
             }
         }
     }

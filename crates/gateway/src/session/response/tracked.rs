@@ -64,6 +64,18 @@ impl Tracked {
         mysql_wire::write_packet(out, &mut { sequence }, &payload);
     }
 
+    /// An EOF packet without the flag that announces trackers, for a client that takes none.
+    pub(super) fn clear_flag(&self, status: StatusFlags, packet: &[u8]) -> Option<Vec<u8>> {
+        let untracked = !self.capabilities.contains(Capabilities::SESSION_TRACK);
+        if !untracked || !status.contains(StatusFlags::SESSION_STATE_CHANGED) {
+            return None;
+        }
+        let mut cleared = packet.to_vec();
+        let flags = status.without(StatusFlags::SESSION_STATE_CHANGED).0.to_le_bytes();
+        cleared.get_mut(7..9)?.copy_from_slice(&flags);
+        Some(cleared)
+    }
+
     fn filter(&self, blocks: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.capabilities.contains(Capabilities::SESSION_TRACK) {
