@@ -30,7 +30,7 @@ pub(super) fn start(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
     let log = log_path(&folder);
     let mut child = spawn(args, gateway_port, &log)?;
     wait_until_ready(&mut child, &folder, &log)?;
-    relay_report(&log, args.json)?;
+    relay_report(&log, args, gateway_port)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -127,13 +127,18 @@ fn wait_until_ready(child: &mut Child, folder: &Path, log: &Path) -> anyhow::Res
 }
 
 /// Shows what the background process has said so far; of JSON, only the one line that is meant for programs.
-fn relay_report(log: &Path, as_json: bool) -> anyhow::Result<()> {
+fn relay_report(log: &Path, args: &PlaygroundArgs, gateway_port: u16) -> anyhow::Result<()> {
     let text = std::fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
     let text = String::from_utf8_lossy(&text);
-    let shown = if as_json {
+    let shown = if args.json {
         text.lines().filter(|line| line.starts_with('{')).collect::<Vec<_>>().join("\n")
     } else {
-        text.trim_end().replace("Ctrl-C stops everything.", "`hadal playground --stop` stops everything.")
+        let which = match &args.dir {
+            Some(dir) => format!("--dir {}", dir.display()),
+            None => format!("--gateway-port {gateway_port}"),
+        };
+        let how = format!("`hadal playground --stop {which}` stops everything.");
+        text.trim_end().replace("Ctrl-C stops everything.", &how)
     };
     writeln!(std::io::stdout(), "{shown}").context("cannot write to standard output")
 }
