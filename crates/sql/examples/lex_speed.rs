@@ -33,7 +33,11 @@ fn main() {
         let mut analyser = Analyser::new(1000);
         let cached = best(|| drop(black_box(analyser.facts(black_box(bytes), Mode::default()))));
         let uncached = best(|| drop(black_box(analyse(black_box(bytes), Mode::default()))));
-        println!("{name:<20} {:>7} {cached:>12.1} {:>9.2} {uncached:>12.1}", bytes.len(), cached / bytes.len() as f64);
+        println!(
+            "{name:<20} {:>7} {cached:>12.1} {:>9.2} {uncached:>12.1}",
+            bytes.len(),
+            cached / bytes.len() as f64
+        );
     }
 }
 

@@ -36,6 +36,8 @@ impl Seed {
 pub(crate) struct KeyHasher {
     lanes: [u64; 2],
     multipliers: [u64; 2],
+    /// Where the last token ended, if it was a word: `COUNT (x)` may call another function than `COUNT(x)`.
+    word_end: usize,
     /// The stream cannot be cached under its tokens alone: it has a version comment.
     pub(crate) version_comment: bool,
 }
@@ -50,7 +52,7 @@ impl KeyHasher {
     #[inline]
     pub(crate) fn new(seed: &Seed, mode: Mode) -> Self {
         let [a, b, m, n] = seed.0;
-        let mut hasher = Self { lanes: [a, b], multipliers: [m, n], version_comment: false };
+        let mut hasher = Self { lanes: [a, b], multipliers: [m, n], word_end: 0, version_comment: false };
         hasher.mix(mode.bits());
         hasher
     }
@@ -106,7 +108,15 @@ impl Sink for KeyHasher {
     #[inline]
     fn token(&mut self, sql: &[u8], token: Token) {
         let tag = match token.kind {
-            Kind::Word => WORD,
+            Kind::Word => {
+                self.word_end = token.end;
+                WORD
+            }
+            Kind::Punct(b'(') if self.word_end != 0 => {
+                let gap = u64::from(self.word_end != token.start);
+                self.word_end = 0;
+                return self.mix(PUNCT << 56 | gap << 8 | u64::from(b'('));
+            }
             Kind::Quoted => QUOTED,
             Kind::UserVariable => USER_VARIABLE,
             Kind::Punct(byte) => return self.mix(PUNCT << 56 | u64::from(byte)),

@@ -5,11 +5,16 @@ mod special;
 
 pub(crate) use special::{Special, special};
 
-use builtin::{NATIVE, RESERVED, SYNTAX};
+use builtin::{NATIVE, RESERVED, SYNTAX, TIGHT};
 
 /// Whether an unquoted, lower-cased name before a parenthesis may be a stored function.
 pub(crate) fn is_callable_name(name: &str) -> bool {
     !contains(NATIVE, name) && !contains(SYNTAX, name)
+}
+
+/// Whether a lower-cased name is the server's own function only without a space behind it.
+pub(crate) fn is_tight(name: &str) -> bool {
+    contains(TIGHT, name)
 }
 
 /// Whether a quoted, lower-cased name before a parenthesis is the server's own function; the names of the grammar
@@ -23,7 +28,7 @@ pub(crate) fn is_reserved(word: &[u8]) -> bool {
     str::from_utf8(word).is_ok_and(|word| contains(RESERVED, word))
 }
 
+/// Looks an upper-case word up in any case.
 fn contains(table: &[&str], name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    table.binary_search(&&*upper).is_ok()
+    table.binary_search_by(|word| word.bytes().cmp(name.bytes().map(|b| b.to_ascii_uppercase()))).is_ok()
 }

@@ -98,6 +98,11 @@ fn functions_are_found() {
         ("SHOW TABLES WHERE f(1)", &["f"]),
         ("SELECT get_lock('a', 1), last_insert_id()", &[]),
         ("SELECT shop.get_lock('a')", &["shop.get_lock"]),
+        // With a space, and without IGNORE_SPACE, these are stored functions.
+        (
+            "SELECT COUNT (*), NOW/**/(), CONCAT (a), IF (a, b, c), SESSION_USER ()",
+            &["count", "now", "session_user"],
+        ),
     ] {
         assert_eq!(functions(text), expected, "{text}");
     }

@@ -4,6 +4,8 @@
 //! that it writes. What has side effects that `read_only` allows is proved by looking at the session after every
 //! statement that was called a read.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test: a failure is the test's")]
+
 #[path = "support/client.rs"]
 mod client;
 #[path = "support/corpus.rs"]
@@ -32,6 +34,7 @@ const SCHEMA: &[&str] = &[
     "CREATE VIEW v AS SELECT a, b, c FROM t",
     "CREATE FUNCTION f_read(x TEXT) RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM t)",
     "CREATE FUNCTION f_write(x TEXT) RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO u (b) VALUES ('w'); RETURN 1; END",
+    "CREATE FUNCTION `sum`(x TEXT) RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO u (b) VALUES ('w'); RETURN 1; END",
     "CREATE VIEW v_write AS SELECT f_write(1) AS x",
     "CREATE PROCEDURE p_read() SELECT * FROM t",
     "CREATE PROCEDURE p_write() DELETE FROM t",
@@ -49,7 +52,7 @@ const PROBE: &str = "SELECT CONCAT_WS('|', IFNULL(@a, ''), IFNULL(@b, ''), IFNUL
 
 /// What the catalogue of a caller knows.
 fn is_read(facts: &Facts) -> bool {
-    let writes = facts.functions.iter().any(|f| &*f.name == "f_write")
+    let writes = facts.functions.iter().any(|f| matches!(&*f.name, "f_write" | "sum"))
         || facts.tables.iter().any(|t| &*t.name == "v_write");
     facts.access == Access::Read && !writes
 }
@@ -126,7 +129,7 @@ fn no_statement_that_writes_is_called_a_read() {
             judge.judge(text.as_bytes(), mode);
         }
     }
-    for _ in 0..15_000 {
+    for _ in 0..30_000 {
         let text = corpus::statement(&mut random);
         judge.judge(text.as_bytes(), Mode::default());
         if texts.len() < 2000 {
@@ -144,5 +147,5 @@ fn no_statement_that_writes_is_called_a_read() {
     println!("{} writes proved, {} of {} reads ran", judge.proved_writes, judge.good_reads, judge.reads);
     // Without these numbers the test would prove nothing.
     assert!(judge.proved_writes > 3000, "only {} statements were proved to write", judge.proved_writes);
-    assert!(judge.good_reads > 3000, "only {} reads ran", judge.good_reads);
+    assert!(judge.good_reads > 2000, "only {} reads ran", judge.good_reads);
 }

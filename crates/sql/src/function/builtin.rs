@@ -807,6 +807,57 @@ pub(super) static SYNTAX: &[&str] = &[
     "ZEROFILL",
 ];
 
+/// Functions that are the server's own only where the parenthesis follows at once: with a space before it, and
+/// without `IGNORE_SPACE`, the name is a stored function's.
+pub(super) static TIGHT: &[&str] = &[
+    "ADDDATE",
+    "BIT_AND",
+    "BIT_OR",
+    "BIT_XOR",
+    "CAST",
+    "COUNT",
+    "CUME_DIST",
+    "CURDATE",
+    "CURTIME",
+    "DATE_ADD",
+    "DATE_SUB",
+    "DENSE_RANK",
+    "EXTRACT",
+    "FIRST_VALUE",
+    "GROUP_CONCAT",
+    "JSON_ARRAYAGG",
+    "JSON_OBJECTAGG",
+    "LAG",
+    "LEAD",
+    "MAX",
+    "MEDIAN",
+    "MID",
+    "MIN",
+    "NOW",
+    "NTH_VALUE",
+    "NTILE",
+    "PERCENTILE_CONT",
+    "PERCENTILE_DISC",
+    "PERCENT_RANK",
+    "POSITION",
+    "RANK",
+    "SESSION_USER",
+    "STD",
+    "STDDEV",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "SUBDATE",
+    "SUBSTR",
+    "SUBSTRING",
+    "SUM",
+    "SYSTEM_USER",
+    "TRIM",
+    "TRIM_ORACLE",
+    "VARIANCE",
+    "VAR_POP",
+    "VAR_SAMP",
+];
+
 /// Words that cannot be an identifier without quotes.
 pub(super) static RESERVED: &[&str] = &[
     "ACCESSIBLE",
@@ -1062,7 +1113,7 @@ mod tests {
 
     #[test]
     fn tables_are_sorted() {
-        for table in [NATIVE, SYNTAX, RESERVED] {
+        for table in [NATIVE, SYNTAX, TIGHT, RESERVED] {
             assert!(table.is_sorted_by(|a, b| a < b));
         }
     }

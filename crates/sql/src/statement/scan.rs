@@ -1,7 +1,7 @@
 //! What any statement's expressions use: variables, functions, system schemas, words of the session's state.
 
 use super::{Draft, Words};
-use crate::function::{Special, is_callable_name, is_native_when_quoted, special};
+use crate::function::{Special, is_callable_name, is_native_when_quoted, is_tight, special};
 use crate::keyword::Keyword as K;
 use crate::lex::Kind;
 use crate::{Access, Effects, FunctionName, Reason, variable};
@@ -128,11 +128,14 @@ fn call(words: Words<'_>, at: usize, pairs: &[usize], draft: &mut Draft) {
     if schema.is_none()
         && let Some(found) = special(&name)
     {
-        return call_special(words, at, found, draft);
+        call_special(words, at, found, draft);
+        if !(is_tight(&name) && words.gap(at)) {
+            return;
+        }
     }
     let native = match words.kind(at) {
         Some(Kind::Quoted) => is_native_when_quoted(&name),
-        _ => !is_callable_name(&name),
+        _ => !(is_callable_name(&name) || is_tight(&name) && words.gap(at)),
     };
     if schema.is_none() && (native || is_common_table_expression(words, at, pairs)) {
         return;

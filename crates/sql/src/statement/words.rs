@@ -103,6 +103,12 @@ impl<'a> Words<'a> {
         self.kind(at) == Some(Kind::Punct(byte))
     }
 
+    /// Whether something separates the token from the next one: a space or a comment. Part of a normalised stream
+    /// only between a word and a parenthesis.
+    pub(crate) fn gap(self, at: usize) -> bool {
+        matches!((self.list.get(at), self.list.get(at + 1)), (Some(one), Some(next)) if one.end != next.start)
+    }
+
     /// The punctuation before `at`.
     pub(crate) fn punct_before(self, at: usize, byte: u8) -> bool {
         at.checked_sub(1).is_some_and(|before| self.punct(before, byte))

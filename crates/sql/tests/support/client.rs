@@ -1,5 +1,7 @@
 //! The least of a client: raw statements over a socket, and the error that the server answered.
 
+#![allow(clippy::expect_used, reason = "a test's own connection: a failure is the test's")]
+
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;

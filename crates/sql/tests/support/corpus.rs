@@ -156,7 +156,7 @@ fn expression(random: &mut Random, depth: usize) -> String {
 
 fn side_effect(random: &mut Random, depth: usize) -> String {
     let inner = expression(random, depth - 1);
-    match random.below(14) {
+    match random.below(15) {
         0 => format!("f_write({inner})"),
         1 => format!("app . `f_write` ({inner})"),
         2 => format!("@a := {inner}"),
@@ -170,6 +170,7 @@ fn side_effect(random: &mut Random, depth: usize) -> String {
         10 => "RELEASE_LOCK('l')".to_owned(),
         11 => "{fn f_write(1)}".to_owned(),
         12 => "LASTVAL(s)".to_owned(),
+        13 => format!("SUM ({inner})"),
         _ => "F_WRITE (1)".to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! A real MariaDB server in a temporary folder, on a socket only.
 
+#![allow(clippy::expect_used, reason = "a test's own server: a failure is the test's")]
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
