@@ -266,17 +266,16 @@ impl Board {
     /// Leaves a mark on the primary, or measures how late a replica is.
     fn measure(&mut self, server: ServerId) {
         let Some(entry) = self.entry(server) else { return };
-        let (Some(seen), Reach::Up) = (&entry.seen, entry.reach) else { return };
-        let lag_ms = match entry.role {
-            Role::Primary => {
+        let lag_ms = match (&entry.seen, entry.reach, entry.role) {
+            (Some(seen), Reach::Up, Role::Primary) => {
                 let (written, at) = (seen.written.clone(), self.since_origin(seen.ended));
                 if !written.is_empty() {
                     self.positions.leave(written, at);
                 }
                 Some(0)
             }
-            Role::Replica => self.lag_of(seen),
-            Role::Unknown => None,
+            (Some(seen), Reach::Up, Role::Replica) => self.lag_of(seen),
+            _ => None,
         };
         if let Some(entry) = self.servers.get_mut(usize::from(server.0)) {
             entry.lag_ms = lag_ms;
@@ -284,10 +283,18 @@ impl Board {
     }
 
     fn lag_of(&self, seen: &Observation) -> Option<u64> {
-        let at = self.since_origin(seen.began);
+        let at = self.since_origin(self.primary_gone_since().map_or(seen.began, |gone| gone.min(seen.began)));
         let beat = Evidence::of(&self.beats, seen.beat.as_ref(), at);
         let position = Evidence::of(&self.positions, Some(&seen.reached), at);
         combine(beat, position, seen.channels.iter().filter_map(|c| c.seconds_behind).max())
+    }
+
+    /// When the primary was last seen, if it does not answer now: what it wrote last may never arrive anywhere, and the
+    /// replicas do not get later by that.
+    fn primary_gone_since(&self) -> Option<Instant> {
+        let primary = self.entry(self.primary?)?;
+        let seen = primary.seen.as_ref()?;
+        (primary.reach == Reach::Down).then_some(seen.ended)
     }
 
     /// Judges everybody, since a change of the primary concerns all; a returning server's share grows only with its

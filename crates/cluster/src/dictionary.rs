@@ -16,7 +16,7 @@ use crate::options::ObserveOptions;
 use crate::report::{Leader, Report};
 use crate::{accounts, catalogue, observe};
 
-/// Somebody wants everything read again.
+/// Somebody knows that something changed.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// Told once the outcome is published.
@@ -28,6 +28,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Looking for changed views takes at most one part in so many of the server's time.
 const VIEWS_SHARE: u32 = 20;
+
+/// Variables and collations come with plugins, which are installed rarely.
+const FIXED_EVERY: Duration = Duration::from_secs(300);
 
 /// A reading may take longer than a look at the server: a list of accounts can have megabytes.
 const READING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -49,6 +52,7 @@ struct Known {
     routines: String,
     views: String,
     views_due: Option<Instant>,
+    fixed_due: Option<Instant>,
     catalogue: Catalogue,
 }
 
@@ -109,24 +113,23 @@ impl Dictionary {
         let mut client = observe::session::open(&self.options, &leader.address, "dictionary").await?;
         client.set_timeout(READING_TIMEOUT);
         let mut known = Known::default();
-        let mut all = true;
+        let mut asked = false;
         loop {
             self.collect_requests();
-            all |= !self.asked_by.is_empty();
-            self.read(&mut client, &mut known, all).await?;
+            self.read(&mut client, &mut known, asked || !self.asked_by.is_empty()).await?;
             self.tell(None).await?;
-            all = self.pause().await?;
+            asked = self.pause().await?;
         }
     }
 
-    /// Takes the requests that have come; those who come later wait for a reading that begins later.
+    /// Takes the requests that have come; those who come later wait for a comparison that begins later.
     fn collect_requests(&mut self) {
         while let Ok(request) = self.requests.try_recv() {
             self.asked_by.extend(request.done);
         }
     }
 
-    /// Waits for the next comparison; true where somebody asked for a reading.
+    /// Waits until the next comparison is due; true where somebody asked for one.
     async fn pause(&mut self) -> Result<bool, Stop> {
         let pause = self.options.poll_interval.min(LONGEST_PAUSE);
         match tokio::time::timeout(pause, self.requests.recv()).await {
@@ -139,14 +142,14 @@ impl Dictionary {
         }
     }
 
-    /// Reads what changed, or `all` of it, and reports it.
-    async fn read(&mut self, client: &mut Client, known: &mut Known, all: bool) -> Result<(), Stop> {
+    /// Reads what changed and reports it. Where somebody `asked`, nothing is put off.
+    async fn read(&mut self, client: &mut Client, known: &mut Known, asked: bool) -> Result<(), Stop> {
         if self.options.read_accounts
-            && let Some(accounts) = known.read_accounts(client, all).await?
+            && let Some(accounts) = known.read_accounts(client).await?
         {
             self.report(Some(accounts), None, Vec::new()).await?;
         }
-        let catalogue = known.read_catalogue(client, all).await?;
+        let catalogue = known.read_catalogue(client, asked).await?;
         if catalogue.is_some() || !self.asked_by.is_empty() {
             let asked_by = std::mem::take(&mut self.asked_by);
             self.report(None, catalogue, asked_by).await?;
@@ -176,14 +179,10 @@ impl Dictionary {
 }
 
 impl Known {
-    async fn read_accounts(
-        &mut self,
-        client: &mut Client,
-        all: bool,
-    ) -> Result<Option<Accounts>, ClientError> {
+    async fn read_accounts(&mut self, client: &mut Client) -> Result<Option<Accounts>, ClientError> {
         // The fingerprint first: a change between the two questions is found by the next comparison.
         let fingerprint = accounts::fingerprint(client).await?;
-        if !all && fingerprint == self.accounts {
+        if fingerprint == self.accounts {
             return Ok(None);
         }
         let accounts = accounts::read(client).await?;
@@ -194,16 +193,17 @@ impl Known {
     async fn read_catalogue(
         &mut self,
         client: &mut Client,
-        all: bool,
+        asked: bool,
     ) -> Result<Option<Catalogue>, ClusterError> {
-        let mut changed = !self.catalogue.loaded;
-        if all {
+        let mut changed = false;
+        if self.fixed_due.is_none_or(|due| due <= Instant::now()) {
             catalogue::read_fixed(client, &mut self.catalogue).await?;
+            self.fixed_due = Some(Instant::now() + FIXED_EVERY);
             changed = true;
         }
         let routines = catalogue::routines_fingerprint(client).await?;
-        let views = self.views_fingerprint(client, all).await?;
-        if all || routines != self.routines || views != self.views {
+        let views = self.views_fingerprint(client, asked).await?;
+        if !self.catalogue.loaded || routines != self.routines || views != self.views {
             catalogue::read_names(client, &mut self.catalogue).await?;
             (self.routines, self.views) = (routines, views);
             changed = true;
@@ -216,9 +216,9 @@ impl Known {
     }
 
     /// The fingerprint of the views, or the last one where it is not due again.
-    async fn views_fingerprint(&mut self, client: &mut Client, now: bool) -> Result<String, ClientError> {
+    async fn views_fingerprint(&mut self, client: &mut Client, asked: bool) -> Result<String, ClientError> {
         let began = Instant::now();
-        if !now && self.views_due.is_some_and(|due| began < due) {
+        if !asked && self.views_due.is_some_and(|due| began < due) {
             return Ok(self.views.clone());
         }
         let fingerprint = catalogue::views_fingerprint(client).await?;

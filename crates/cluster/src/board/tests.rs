@@ -129,6 +129,20 @@ fn beats_make_the_lag_and_the_lag_the_health() {
 }
 
 #[test]
+fn what_a_dead_primary_took_with_it_makes_nobody_late() {
+    let mut bench = Bench::new(2);
+    bench.says(0, 0, true, None, "0-1-1");
+    bench.says(1, 0, false, Some(0), "0-1-1");
+    bench.says(0, 500, true, None, "0-1-2");
+    bench.says(1, 600, false, Some(0), "0-1-1");
+    bench.board.looked(ServerId(0), Err("refused".to_owned()));
+    bench.says(1, 60_000, false, Some(0), "0-1-1");
+    let view = bench.board.view();
+    assert_eq!((view.servers[0].lag_ms, view.servers[1].lag_ms), (None, Some(0)));
+    assert!(view.servers[1].takes_replica_reads());
+}
+
+#[test]
 fn a_neighbour_called_localhost_is_on_the_neighbours_host() {
     let mut bench = Bench::new(1);
     bench.says(0, 0, false, None, "0-9-1");

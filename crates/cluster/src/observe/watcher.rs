@@ -59,13 +59,18 @@ impl Watcher {
         let _ = tokio::time::timeout(rest, wanted).await;
     }
 
-    /// A connection that breaks is replaced at once: it may have been killed, or timed out, on a healthy server.
+    /// A connection that breaks is replaced at once: it may have been killed on a healthy server. One on which nothing
+    /// comes back says enough.
     async fn look(&self, open: &mut Option<Open>) -> Result<Observation, ClientError> {
-        if let Some(mut was_open) = open.take()
-            && let Ok(observation) = self.look_through(&mut was_open).await
-        {
-            *open = Some(was_open);
-            return Ok(observation);
+        if let Some(mut was_open) = open.take() {
+            match self.look_through(&mut was_open).await {
+                Ok(observation) => {
+                    *open = Some(was_open);
+                    return Ok(observation);
+                }
+                Err(error @ ClientError::Timeout(_)) => return Err(error),
+                Err(_broken) => {}
+            }
         }
         let client = session::open(&self.options, &self.address, "observe").await?;
         let mut fresh = Open { client, replicas: Vec::new(), replicas_due: Some(Instant::now()) };

@@ -33,6 +33,12 @@ async fn accounts_are_followed_within_a_second() {
     primary.run(&["DROP USER app@'127.%'"]).await;
     tokio::time::timeout(PATIENCE, observer.handle.refreshed()).await.unwrap();
     assert!(observer.view().accounts.find("app", &HERE).is_none());
+
+    // Many at once are answered together.
+    let handle = &observer.handle;
+    let all = async { tokio::join!(handle.refreshed(), handle.refreshed(), handle.refreshed()) };
+    (0..500).for_each(|_| handle.refresh());
+    tokio::time::timeout(PATIENCE, all).await.unwrap();
     observer.stop().await;
 }
 

@@ -52,7 +52,7 @@ async fn a_dead_or_frozen_replica_is_down_and_comes_back() {
     servers.list[1].signal("-STOP");
     let took = observer.until_health(1, "frozen", |h| matches!(h, Health::Down(_))).await;
     servers.list[1].signal("-CONT");
-    assert!(took < Duration::from_secs(4), "known after {took:?}");
+    assert!(took < Duration::from_secs(3), "known after {took:?}");
     observer.until_health(1, "thawed", Health::is_healthy).await;
     observer.stop().await;
 }
