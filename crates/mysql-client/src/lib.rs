@@ -1,6 +1,6 @@
 //! Connecting to a MySQL or MariaDB server, and asking it things.
 //!
-//! [`connect`] is the one way in which hadal opens a connection: the gateway's pool takes the bare stream from it, the
+//! [`connect()`] is the one way in which hadal opens a connection: the gateway's pool takes the bare stream from it, the
 //! control plane's [`Client`] is built on it. The protocol itself is in `mysql-wire`; this crate adds the socket, the
 //! time limits, and nothing else. It knows no pools, no retries and no topology beyond an address.
 
