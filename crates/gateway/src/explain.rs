@@ -23,6 +23,15 @@ pub struct Explained {
     pub digest: String,
 }
 
+/// As documentation and metrics call it.
+pub(crate) fn access_name(access: sql::Access) -> &'static str {
+    match access {
+        sql::Access::Read => "read",
+        sql::Access::PrimaryRead => "primary_read",
+        sql::Access::Write => "write",
+    }
+}
+
 pub(crate) fn explain(
     core: &Core,
     text: &str,
@@ -70,7 +79,7 @@ pub(crate) fn explain(
         server,
         role,
         why,
-        access: format!("{:?}", facts.access).to_lowercase(),
+        access: access_name(facts.access).to_owned(),
         effects: facts.effects.names().collect(),
         statement: facts.digest_text.to_string(),
         digest: format!("{:016x}", facts.digest),

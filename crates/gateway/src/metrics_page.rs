@@ -95,7 +95,7 @@ impl Page {
                         .iter()
                         .map(|w| w.durations[on_replica][kind].buckets[index].load(Ordering::Relaxed))
                         .sum();
-                    buckets.push((BOUNDS_US.get(index).map_or(f64::MAX, |us| *us as f64 / 1e6), count));
+                    buckets.push((BOUNDS_US.get(index).map_or(f64::INFINITY, |us| *us as f64 / 1e6), count));
                 }
                 for worker in &self.core.metrics.workers {
                     sum_us += worker.durations[on_replica][kind].sum_us.load(Ordering::Relaxed);

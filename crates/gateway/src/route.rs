@@ -10,5 +10,5 @@ mod why;
 
 pub(crate) use balance::Dice;
 pub(crate) use catalogue::objection;
-pub(crate) use decide::{Ask, Bound, Decision, RouteError, decide};
+pub(crate) use decide::{Ask, Bound, Decision, RouteError, changes_session_only, decide};
 pub(crate) use why::Why;

@@ -33,9 +33,6 @@ pub enum StartError {
     Thread(std::io::Error),
 }
 
-/// How long sessions in a transaction may go on after a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(10);
-
 /// Opens the listening sockets and starts one thread per worker.
 pub fn start(options: Options) -> Result<GatewayHandle, StartError> {
     if options.clusters.is_empty() {
@@ -102,7 +99,8 @@ fn run_worker(index: u16, core: Arc<Core>, sockets: Vec<std::net::TcpListener>, 
 
 /// Lets what is under way finish, within the deadline.
 async fn drain(worker: &Worker) {
-    let deadline = tokio::time::Instant::now() + DRAIN;
+    let allowed = Duration::from_millis(worker.core.config.load().gateway.drain_timeout_ms);
+    let deadline = tokio::time::Instant::now() + allowed;
     while !worker.sessions.borrow().is_empty() && tokio::time::Instant::now() < deadline {
         worker.drain_sessions();
         tokio::time::sleep(Duration::from_millis(20)).await;

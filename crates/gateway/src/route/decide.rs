@@ -159,8 +159,29 @@ impl Objection for Option<Why> {
 fn to_primary(ask: &Ask<'_>, why: Why) -> Result<Decision, RouteError> {
     match ask.view.primary() {
         Some(primary) => Ok(Decision { server: primary.id, on_replica: false, why, wait: false }),
+        // Settings of the session, and its database, are the same everywhere.
+        None if changes_session_only(ask.facts) && any_replica(ask).is_some() => {
+            let server = any_replica(ask).unwrap_or(ServerId(0));
+            Ok(Decision { server, on_replica: true, why, wait: false })
+        }
         None => Err(RouteError::NoPrimary { cluster: ask.view.name.to_string() }),
     }
+}
+
+fn any_replica(ask: &Ask<'_>) -> Option<ServerId> {
+    ask.view.servers.iter().find(|s| s.takes_replica_reads()).map(|s| s.id)
+}
+
+/// Sets session variables or the database, and nothing else.
+pub(crate) fn changes_session_only(facts: &Facts) -> bool {
+    let known =
+        Effects::SETS_SYSTEM_VARIABLE | Effects::SETS_AUTOCOMMIT | Effects::SET_NAMES | Effects::USE_SCHEMA;
+    facts.statements == 1
+        && facts.reason == sql::Reason::SessionChange
+        && facts.effects.intersects(known)
+        && facts.effects.without(known).is_empty()
+        && facts.tables.is_empty()
+        && facts.functions.is_empty()
 }
 
 fn to_server(ask: &Ask<'_>, name: &str, objection: Option<Why>) -> Result<Decision, RouteError> {

@@ -92,6 +92,7 @@ impl Session {
             "lag_ms",
             "gtid_position",
             "weight",
+            "share_percent",
             "outstanding",
             "version",
         ]);
@@ -107,6 +108,7 @@ impl Session {
                     server.lag_ms.map(|lag| lag.to_string()),
                     Some(server.position.to_string()),
                     Some(server.weight.to_string()),
+                    Some(server.ramp_percent.to_string()),
                     Some(load.outstanding.load(std::sync::atomic::Ordering::Relaxed).to_string()),
                     Some(server.version.to_string()),
                 ]);
@@ -142,7 +144,7 @@ impl Session {
             server,
             Some(role),
             Some(why),
-            Some(format!("{:?}", facts.access).to_lowercase()),
+            Some(crate::explain::access_name(facts.access).to_owned()),
             Some(facts.digest_text.to_string()),
             Some(format!("{:016x}", facts.digest)),
         ]);

@@ -32,6 +32,16 @@ impl Session {
         })
     }
 
+    /// Statements that change only the session can be run anywhere: without a primary, who only reads can go on.
+    pub(super) fn go_to_a_replica(&mut self, job: &Job<'_>) -> bool {
+        if !crate::route::changes_session_only(job.facts) {
+            return false;
+        }
+        let view = self.worker.core.cluster(self.identity.cluster).view();
+        self.direct_to = view.servers.iter().find(|s| s.takes_replica_reads()).map(|s| s.id);
+        self.direct_to.is_some()
+    }
+
     /// The primary, after a replica failed.
     pub(super) fn decide_primary(&self, why: Why) -> Result<Decision, RouteError> {
         let view = self.worker.core.cluster(self.identity.cluster).view();

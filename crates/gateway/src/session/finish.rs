@@ -152,8 +152,12 @@ impl Session {
         };
         self.last = LastStatement {
             ran_on: Some((backend.place, backend.id, backend.uses + 1)),
-            found_rows: seen.rows.unwrap_or(self.last.found_rows),
-            found_on: if seen.rows.is_some() { unsure.then_some(backend.id) } else { self.last.found_on },
+            found_rows: seen.last_rows.unwrap_or(self.last.found_rows),
+            found_on: if seen.last_rows.is_some() {
+                unsure.then_some(backend.id)
+            } else {
+                self.last.found_on
+            },
             row_count,
             has_conditions: seen.warnings > 0 || seen.error.is_some(),
             captured_warnings: None,
@@ -166,6 +170,7 @@ impl Session {
     fn knows_something(&self, facts: &Facts, seen: &Seen) -> bool {
         seen.warnings > 0
             || seen.error.is_some()
+            || (facts.statements > 1 && seen.last_rows.is_some())
             || facts.effects.contains(Effects::CALC_FOUND_ROWS)
             || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0)
     }

@@ -13,7 +13,7 @@ use super::client::CommandPacket;
 use super::response::{Relay, RelayError, Seen, Step};
 use super::special::{Rename, SPECIAL};
 use super::statement::{Text, Use};
-use super::{End, Pins, Session};
+use super::{End, Pins, Session, UNREACHABLE};
 use crate::backend::Backend;
 use crate::metrics::Outcome;
 use crate::place::Place;
@@ -159,6 +159,9 @@ impl Session {
         let mut backend = match self.obtain(place, job, decision.on_replica).await {
             Ok(Some(backend)) => backend,
             Ok(None) => return Ok(Some(Tried::NoEffect("no connection".into()))),
+            Err(refusal) if refusal.code == UNREACHABLE && self.go_to_a_replica(job) => {
+                return Ok(Some(Tried::NoEffect(refusal.message)));
+            }
             Err(error) => {
                 self.count_refused(job, began);
                 self.send_error(job.command.sequence, &error).await?;

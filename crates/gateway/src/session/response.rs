@@ -33,6 +33,8 @@ pub(crate) struct Seen {
     pub(crate) warnings: u16,
     /// Rows of the last result set; `None` if the last result was no result set.
     pub(crate) rows: Option<u64>,
+    /// Rows of the last result set, whatever came after it.
+    pub(crate) last_rows: Option<u64>,
     /// Session state blocks of all OK packets, one behind the other.
     pub(crate) changes: Vec<u8>,
     /// Whether the client has been sent a part of the response.
@@ -190,7 +192,7 @@ impl<'a> Relay<'a> {
             };
             let end = at + steering.end;
             let Some(packet) = bytes.get(packet_at..end) else { return Err(RelayError::Overrun) };
-            if self.must_hold(&steering.kind, scanned.done) {
+            if packet.get(3) == Some(&1) && self.must_hold(&steering.kind, scanned.done) {
                 self.observe(&steering.kind, packet)?;
                 self.held_error = packet.to_vec();
                 backend.carry.extend_from_slice(&bytes[end..]);
@@ -276,10 +278,12 @@ impl<'a> Relay<'a> {
             SteerKind::Eof => {
                 if self.capabilities.contains(Capabilities::DEPRECATE_EOF) {
                     self.seen.rows = Some(self.scanner.rows());
+                    self.seen.last_rows = self.seen.rows;
                     return self.observe_ok(packet, payload);
                 }
                 let eof = Eof::parse(payload)?;
                 self.seen.rows = Some(self.scanner.rows());
+                self.seen.last_rows = self.seen.rows;
                 self.seen.status = Some(eof.status);
                 self.seen.warnings = eof.warnings;
                 Ok(self.tracked.clear_flag(eof.status, packet))
