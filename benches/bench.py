@@ -63,7 +63,11 @@ def measure(options, folder, files):
             cells.measure(lab.subjects, grid, options.rounds, options.seconds, say)))
     if not options.skip_idle:
         check_files(files, options.idle)
-        with_lab(folder, "idle", options, pool_settings(options), lambda lab: idle(lab, options, memory, crowds))
+        try:
+            with_lab(folder, "idle", options, pool_settings(options), lambda lab: idle(lab, options, memory, crowds))
+        except (LabError, sysbench.LoadError) as error:
+            # What was measured before is still worth printing.
+            memory["hadal"] = {"error": str(error)}
     machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "seconds": options.seconds,
                "rounds": options.rounds, "haproxy": version("haproxy", "-v"), "sysbench": version("sysbench", "--version"),
                "mariadb": version("mariadbd", "--version")}

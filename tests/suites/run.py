@@ -12,6 +12,7 @@ Nothing that passes directly may fail, be skipped or be missing through hadal. E
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -32,6 +33,8 @@ def main():
         for suite in chosen:
             print(f"{suite.name:22} {', '.join(suite.scopes):12} {(type(suite).__doc__ or '').splitlines()[0]}")
         return 0
+    # An interrupt or a polite kill must still stop the servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     work = options.work or tempfile.mkdtemp(prefix="hadal-suites-", dir="/tmp")
     os.makedirs(work, exist_ok=True)
     try:

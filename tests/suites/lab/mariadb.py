@@ -46,11 +46,13 @@ class MariaDb:
     def start(self):
         os.makedirs(self.folder, exist_ok=True)
         data = os.path.join(self.folder, "data")
-        os.makedirs(os.path.join(self.folder, "tmp"), exist_ok=True)
+        temporary = os.path.join(self.folder, "tmp")
+        os.makedirs(temporary, exist_ok=True)
         user = [f"--user={_own_name()}"]
         install = [find_program("mariadb-install-db", "mysql_install_db"), "--no-defaults", f"--datadir={data}",
                    "--auth-root-authentication-method=normal", "--skip-test-db", *user]
-        done = subprocess.run(install, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(install, capture_output=True, text=True, check=False, timeout=120,
+                              env={**os.environ, "TMPDIR": temporary})
         if done.returncode:
             raise LabError(f"mariadb-install-db: {done.stdout[-1500:]}{done.stderr[-1500:]}")
         self.child = Child(f"mariadbd {self.server_id}", [*self._command(data), *user],
