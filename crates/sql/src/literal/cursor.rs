@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Takes the words, or nothing at all... of the first that is missing on.
+    /// Takes the words one after the other, up to the first that is missing; whether all were there.
     pub(super) fn words(&mut self, words: &[&str]) -> bool {
         words.iter().all(|word| self.word(word))
     }

@@ -8,8 +8,11 @@ use crate::{Effects, Reason, Verb};
 /// `SHOW …`.
 pub(super) fn show(words: Words<'_>, draft: &mut Draft) {
     draft.verb = Verb::Show;
+    // What is shown is said behind the first words; the condition may be any expression.
+    draft.tables.clear();
     if let Some(condition) = (1..words.len()).find(|at| words.is(*at, K::Where)) {
         hazard::check(words.from(condition), draft);
+        table::collect(words.from(condition), draft);
     }
     let mut at = 1;
     while matches!(
@@ -57,7 +60,6 @@ fn diagnostics(draft: &mut Draft) {
 
 /// `SHOW TABLES [{FROM | IN} schema]`: the name is a schema, not a table.
 fn in_schema(words: Words<'_>, at: usize, draft: &mut Draft) {
-    draft.tables.clear();
     if matches!(words.keyword(at), Some(K::From | K::In)) && scan::is_system_schema(words, at + 1) {
         system_schema(draft);
     }
@@ -65,7 +67,6 @@ fn in_schema(words: Words<'_>, at: usize, draft: &mut Draft) {
 
 /// `SHOW COLUMNS {FROM | IN} table [{FROM | IN} schema]`.
 fn of_table(words: Words<'_>, at: usize, draft: &mut Draft) {
-    draft.tables.clear();
     let Some((mut name, next)) = table::qualified(words, at + 1) else { return draft.not_understood() };
     if matches!(words.keyword(next), Some(K::From | K::In)) {
         name.schema = words.name(next + 1).map(String::into_boxed_str);
@@ -84,13 +85,10 @@ fn system_schema(draft: &mut Draft) {
 /// `SHOW CREATE …`: definitions are replicated, except for what an event or an account is on one server.
 fn show_create(words: Words<'_>, at: usize, draft: &mut Draft) {
     match words.keyword(at) {
-        Some(K::Table | K::View | K::Sequence) => {
-            draft.tables.clear();
-            match table::qualified(words, at + 1) {
-                Some((name, _)) => draft.tables.push(name),
-                None => draft.not_understood(),
-            }
-        }
+        Some(K::Table | K::View | K::Sequence) => match table::qualified(words, at + 1) {
+            Some((name, _)) => draft.tables.push(name),
+            None => draft.not_understood(),
+        },
         Some(K::Database | K::Schema | K::Procedure | K::Function | K::Trigger | K::Package) => {}
         _ => draft.primary(Reason::ServerState),
     }

@@ -133,7 +133,7 @@ impl Walk<'_> {
             | K::Set
             | K::Values
             | K::With
-            | K::To => self.end_list(keyword),
+            | K::To => self.end_list(at, keyword),
             K::Dual if self.level.expects => self.level.expects = false,
             _ => return false,
         }
@@ -149,13 +149,14 @@ impl Walk<'_> {
         self.level.in_list = true;
     }
 
-    fn end_list(&mut self, keyword: K) {
+    fn end_list(&mut self, at: usize, keyword: K) {
         // `RENAME TABLE a TO b, c TO d`
         if keyword == K::To && self.level.in_list && self.words.is(0, K::Rename) {
             self.level.expects = true;
             return;
         }
-        self.level.expects = keyword == K::To && self.words.is(0, K::Alter);
+        // `ALTER TABLE a RENAME TO b`, as opposed to `RENAME COLUMN a TO b`
+        self.level.expects = keyword == K::To && self.words.keyword_before(at) == Some(K::Rename);
         self.level.in_list = false;
     }
 
@@ -202,7 +203,8 @@ impl Walk<'_> {
     /// `CREATE INDEX i ON t`, `CREATE TRIGGER … ON t`, `GRANT … ON t`; elsewhere a join's condition.
     fn on(&mut self, at: usize) {
         let names_table = matches!(self.words.keyword(0), Some(K::Create | K::Drop | K::Grant | K::Revoke));
-        self.level.expects = names_table && self.words.is_name(at + 1);
+        let is_rule = matches!(self.words.keyword(at + 1), Some(K::Delete | K::Update));
+        self.level.expects = names_table && !is_rule && self.words.is_name(at + 1);
     }
 
     /// `CREATE TABLE a LIKE b`.
