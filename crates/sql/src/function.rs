@@ -17,6 +17,13 @@ pub(crate) fn is_tight(name: &str) -> bool {
     contains(TIGHT, name)
 }
 
+/// Whether a lower-cased name that [`Facts::functions`](crate::Facts::functions) reports without a schema is the
+/// server's own wherever no stored function has that name: `COUNT (x)` with its space, `POINT(1, 2)`. A caller whose
+/// catalogue is loaded and has no such routine can ignore the call.
+pub fn is_native_unless_stored(name: &str) -> bool {
+    is_tight(name) || name == "point"
+}
+
 /// Whether a quoted, lower-cased name before a parenthesis is the server's own function; the names of the grammar
 /// then are not.
 pub(crate) fn is_native_when_quoted(name: &str) -> bool {

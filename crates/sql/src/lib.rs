@@ -38,6 +38,7 @@ pub use analyse::analyse;
 pub use analyser::Analyser;
 pub use effects::Effects;
 pub use facts::{Facts, FunctionName, TableName};
+pub use function::is_native_unless_stored;
 pub use literal::{
     Assignment, Consistency, HadalShow, Hint, HintError, HintTarget, Kill, KillTarget, Scope, SetNames,
     SpanKind, TableReference, Target, TransactionStart, explain_route, hint, kill, processlist_references,

@@ -111,6 +111,8 @@ fn functions_are_found() {
     ] {
         assert_eq!(functions(text), expected, "{text}");
     }
+    assert!(sql::is_native_unless_stored("count") && sql::is_native_unless_stored("point"));
+    assert!(!sql::is_native_unless_stored("f"));
 }
 
 #[test]
