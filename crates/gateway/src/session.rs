@@ -37,7 +37,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use mysql_wire::{Capabilities, ServerError};
+use mysql_wire::{Capabilities, ServerError, StatusFlags};
 use sql::{Access, Effects, Facts, Reason, Verb};
 use thiserror::Error;
 use topology::{GtidPosition, ServerId};
@@ -147,6 +147,8 @@ pub(crate) struct Session {
     draining: bool,
     /// Rows of other servers' process lists, by session, while a list is being made.
     remote_threads: HashMap<u32, Vec<Option<Vec<u8>>>>,
+    /// What a server reported last.
+    last_status: StatusFlags,
     /// A transaction that began on a replica.
     split: Option<split::Split>,
     /// The transaction has left its replica.
@@ -190,6 +192,7 @@ impl Session {
             draining: false,
             scramble: [0; 20],
             remote_threads: HashMap::new(),
+            last_status: StatusFlags::default(),
             split: None,
             split_left: false,
             split_replica: None,

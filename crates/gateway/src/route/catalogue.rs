@@ -27,7 +27,11 @@ pub(crate) fn objection(facts: &Facts, catalogue: &Catalogue, database: Option<&
 fn may_write(function: &FunctionName, catalogue: &Catalogue, database: Option<&str>) -> bool {
     let schema = function.schema.as_deref().or(database).unwrap_or_default();
     let key = format!("{}.{}", schema.to_lowercase(), function.name.to_lowercase());
-    catalogue.functions.get(&key) != Some(&RoutineAccess::DeclaredReadOnly)
+    match catalogue.functions.get(&key) {
+        Some(access) => *access != RoutineAccess::DeclaredReadOnly,
+        // `COUNT (*)`: the server's own, unless somebody has stored one of that name.
+        None => function.schema.is_some() || !sql::is_native_unless_stored(&function.name),
+    }
 }
 
 fn is_primary_only(table: &TableName, catalogue: &Catalogue, database: Option<&str>) -> bool {

@@ -13,6 +13,9 @@ impl Session {
         }
         if self.pins.contains(super::Pins::TRANSACTION) {
             status = status.with(StatusFlags::IN_TRANS);
+            if self.last_status.contains(StatusFlags::IN_TRANS_READONLY) {
+                status = status.with(StatusFlags::IN_TRANS_READONLY);
+            }
         }
         if self.mode.no_backslash_escapes {
             status = status.with(StatusFlags::NO_BACKSLASH_ESCAPES);

@@ -96,6 +96,7 @@ impl Session {
     }
 
     fn update_transaction(&mut self, job: &Job<'_>, seen: &Seen) {
+        self.last_status = seen.status.unwrap_or(self.last_status);
         match seen.status {
             Some(status) if status.contains(StatusFlags::IN_TRANS) => self.pins.insert(Pins::TRANSACTION),
             Some(_) => {
