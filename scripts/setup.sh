@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the playground, the tests and the benchmarks need on Debian or Ubuntu, and says what it installs.
 #
-#   scripts/setup.sh [server] [python] [node] [bench]      default: server python node
+#   scripts/setup.sh [server] [plugins] [python] [node] [bench]      default: server plugins python node
 #
 # What is there already is left alone: the second run only looks. Rust itself is expected (https://rustup.rs).
 set -euo pipefail
@@ -11,33 +11,52 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/hadal"
 venv="${HADAL_VENV:-$cache/venv}"
 requirements="$here/tests/requirements.txt"
 node_modules="$cache/node"
+# An ordinary user's PATH has no sbin, where Debian keeps the server.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
-has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Two of these at once would write into one environment; the second waits and then finds everything done.
+only_one() {
+  mkdir -p "$cache"
+  exec 9>"$cache/setup.lock"
+  flock --nonblock 9 || { say "waiting for another setup to finish"; flock 9; }
+}
+
+# `as_root` is `sudo` where that is needed; `what` is said to who cannot have it.
+as_root=()
+need_root() {
+  [ "$(id -u)" -eq 0 ] && return
+  has sudo || die "only root can install $* and there is no sudo; as root: apt-get install $*"
+  as_root=(sudo)
+}
+
+# What apt says is shown when it fails. Its lock is held while others install too, as on a machine that has just booted.
+apt() {
+  local log="$cache/apt.log"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1 ||
+    { tail -n 40 "$log" >&2; return 1; }
+}
 
 apt_updated=
 apt_install() {
   has apt-get || die "apt-get is missing; install by hand: $*"
-  local run=()
-  if [ "$(id -u)" -ne 0 ]; then
-    has sudo || die "needs root to install: $* (there is no sudo)"
-    run=(sudo)
-  fi
+  need_root "$@"
   say "installing Debian packages: $*"
-  # Held while others install too, as on a machine that has just booted.
-  local apt=("${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300)
-  if [ -z "$apt_updated" ]; then
-    "${apt[@]}" update >&2
-    apt_updated=yes
-  fi
-  "${apt[@]}" install --no-install-recommends "$@" >&2
+  [ -n "$apt_updated" ] || apt update || die "apt-get update failed; install by hand: $*"
+  apt_updated=yes
+  apt install --no-install-recommends "$@" || die "apt-get cannot install: $*. Debian 12 and Ubuntu 24.04 are the oldest that have all of them"
 }
 
-need_cargo() {
+# Crates with C or assembly need a linker, everything else needs make.
+need_build() {
   has cargo || die "Rust is missing: install it from https://rustup.rs and run this again"
-  # Crates with C or assembly need a linker.
-  has cc || apt_install gcc libc6-dev
+  local missing=()
+  has cc || missing+=(gcc libc6-dev)
+  has make || missing+=(make)
+  [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
 
 # The server's programs without its service: nothing starts by itself and nothing listens on 3306.
@@ -48,27 +67,47 @@ need_server() {
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
 
-# mysqlclient is compiled against the C library; everything else comes as wheels.
+# Some tests log in with ed25519. Debian keeps that plugin in the package that also has the service, so the one file is
+# taken out of the package.
+need_plugins() {
+  need_server
+  local folder package plugin=auth_ed25519.so scratch
+  folder=$(mariadbd --no-defaults --help --verbose 2>/dev/null | awk '$1 == "plugin-dir" { sub("/$", "", $2); print $2 }')
+  [ ! -e "$folder/$plugin" ] || return 0
+  package="mariadb-server=$(dpkg-query --show --showformat='${Version}' mariadb-server-core 2>/dev/null)" ||
+    die "$folder has no $plugin, and the server is not Debian's: install the plugin as its maker says"
+  need_root mariadb-server
+  say "installing $plugin of $package in $folder, without the rest of the package"
+  [ -n "$apt_updated" ] || apt update || die "apt-get update failed"
+  scratch=$(mktemp -d)
+  (cd "$scratch" && apt-get -qq -o APT::Sandbox::User=root download "$package" >&2) || die "apt-get cannot download $package"
+  dpkg-deb --fsys-tarfile "$scratch"/*.deb | tar -x -C "$scratch" --wildcards "*/$plugin"
+  "${as_root[@]}" install -D -m 644 "$(find "$scratch" -name "$plugin")" "$folder/$plugin"
+  rm -rf "$scratch"
+}
+
+# mysqlclient is compiled against the C library; everything else comes as wheels. The tests also run mariadb-dump.
 need_python() {
   local missing=()
   has python3 || missing+=(python3)
   { has mariadb_config || has mysql_config; } || missing+=(libmariadb-dev)
   has pkg-config || missing+=(pkg-config)
-  has cc || missing+=(gcc libc6-dev)
+  has mariadb-dump || missing+=(mariadb-client)
   { has python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; } || missing+=(python3-venv)
   if ! has python3 || [ ! -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then
     missing+=(python3-dev)
   fi
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
   local wanted
-  wanted=$(cat "$requirements")
-  if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/hadal-requirements.txt" 2>/dev/null)" = "$wanted" ]; then
+  wanted=$(cat "$requirements" && python3 --version)
+  if "$venv/bin/python" --version >/dev/null 2>&1 && [ "$(cat "$venv/hadal-requirements.txt" 2>/dev/null)" = "$wanted" ]; then
     return
   fi
   say "installing Python packages of tests/requirements.txt in $venv"
   mkdir -p "$(dirname "$venv")"
-  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+  # From nothing: what was interrupted, or made by another Python, is no base to build on.
+  python3 -m venv --clear "$venv"
+  retry "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" >&2
   printf '%s\n' "$wanted" >"$venv/hadal-requirements.txt"
 }
 
@@ -82,22 +121,32 @@ need_node() {
   say "installing Node packages of tests/node/package.json in $node_modules"
   mkdir -p "$node_modules"
   cp "$here/tests/node/package.json" "$node_modules/package.json"
-  (cd "$node_modules" && npm install --no-audit --no-fund --loglevel=error >&2)
+  (cd "$node_modules" && retry npm install --no-audit --no-fund --loglevel=error >&2)
   cp "$here/tests/node/package.json" "$node_modules/hadal-package.json"
 }
 
 need_bench() {
   local missing=()
+  has python3 || missing+=(python3)
   has sysbench || missing+=(sysbench)
   has haproxy || missing+=(haproxy)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
 
-[ $# -gt 0 ] || set -- server python node
-need_cargo
+# A package registry that drops one connection must not fail a whole run.
+retry() {
+  "$@" || { say "trying again: $1"; "$@"; }
+}
+
+[ $# -gt 0 ] || set -- server plugins python node
 for what in "$@"; do
   case "$what" in
-    server | python | node | bench) "need_$what" ;;
-    *) die "unknown part '$what': server, python, node or bench" ;;
+    server | plugins | python | node | bench) ;;
+    *) die "unknown part '$what': server, plugins, python, node or bench" ;;
   esac
+done
+only_one
+need_build
+for what in "$@"; do
+  "need_$what"
 done
