@@ -81,9 +81,10 @@ pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -
     catalogue.functions = (0..rows.len()).filter_map(|row| function(&rows, row)).collect();
     let rows = client.query(VIEWS).await?;
     let views: Vec<_> = (0..rows.len()).filter_map(|row| view(&rows, row)).collect();
-    catalogue.primary_only_views = views::primary_only(&views, &catalogue.functions);
+    let mut primary_only = views::primary_only(&views, &catalogue.functions);
     let rows = client.query(SYSTEM_VIEWS).await?;
-    catalogue.primary_only_views.extend((0..rows.len()).filter_map(|row| name(&rows, row)));
+    primary_only.extend((0..rows.len()).filter_map(|row| name(&rows, row)));
+    catalogue.set_primary_only_views(primary_only);
     Ok(())
 }
 

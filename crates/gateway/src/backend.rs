@@ -18,9 +18,28 @@ use crate::place::Place;
 use crate::pool::Slot;
 use crate::state::StateSet;
 
-/// A connection that is open and logged in. Dropping it closes it and frees its slot.
+/// A connection that is open and logged in. Dropping it closes it and frees its slot. Moving it, from pool to session
+/// and back with every statement, moves a pointer.
 #[derive(Debug)]
-pub(crate) struct Backend {
+pub(crate) struct Backend(Box<Connection>);
+
+impl std::ops::Deref for Backend {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Backend {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+/// What a [`Backend`] is made of.
+#[derive(Debug)]
+pub(crate) struct Connection {
     pub(crate) socket: Socket,
     /// Unique in this process.
     pub(crate) id: u64,
@@ -59,7 +78,7 @@ impl Backend {
 
     /// Keeps the right to a connection, closes this one.
     pub(crate) fn into_slot(self) -> Slot {
-        self.slot
+        self.0.slot
     }
 
     pub(crate) fn pool(&self) -> &Arc<crate::pool::ServerPool> {
@@ -71,7 +90,8 @@ impl Backend {
         if self.worker == worker {
             return Ok(self);
         }
-        self.socket = Socket::attach(self.socket.detach()?)?;
+        let Connection { socket, .. } = &mut *self.0;
+        socket.reattach()?;
         self.worker = worker;
         Ok(self)
     }

@@ -55,6 +55,7 @@ pub(crate) fn explain(
     let decision = decide(&Ask {
         facts: &facts,
         hint: hint.as_ref(),
+        needs_primary: false,
         view: &view,
         entry,
         settings: &settings,

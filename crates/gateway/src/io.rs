@@ -13,12 +13,13 @@ use tokio::net::TcpStream;
 /// A connection to a client or a server, registered with the runtime of one worker.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    /// `None` only after a failed [`Self::reattach`].
+    stream: Option<TcpStream>,
 }
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream }
+        Self { stream: Some(stream) }
     }
 
     /// Reads what has arrived into `buffer`, at most its length; 0 is the end of the stream.
@@ -26,7 +27,7 @@ impl Socket {
     /// A short read tells the runtime that the socket is empty, so that the next call costs no system call.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut read = ReadBuf::new(buffer);
-        match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+        match Pin::new(self.stream()?).poll_read(cx, &mut read) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(read.filled().len())),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
@@ -35,7 +36,7 @@ impl Socket {
 
     /// Writes as much as the socket takes now.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        Pin::new(self.stream()?).poll_write(cx, bytes)
     }
 
     /// Writes all of `bytes`. Not cancel-safe: a part may have been written.
@@ -63,13 +64,15 @@ impl Socket {
         self.poll_read(&mut cx, &mut byte).is_pending()
     }
 
-    /// Takes the connection out of this worker's runtime, to be given to another.
-    pub(crate) fn detach(self) -> io::Result<std::net::TcpStream> {
-        self.stream.into_std()
+    /// Moves the connection from the runtime that it is registered with to that of the calling worker. After an error
+    /// the connection is closed.
+    pub(crate) fn reattach(&mut self) -> io::Result<()> {
+        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
+        self.stream = Some(TcpStream::from_std(stream.into_std()?)?);
+        Ok(())
     }
 
-    /// Registers a connection with the runtime of the calling worker.
-    pub(crate) fn attach(stream: std::net::TcpStream) -> io::Result<Self> {
-        Ok(Self { stream: TcpStream::from_std(stream)? })
+    fn stream(&mut self) -> io::Result<&mut TcpStream> {
+        self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }

@@ -36,6 +36,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use mysql_wire::{Capabilities, ServerError, StatusFlags};
 use sql::{Access, Effects, Facts, Reason, Verb};
@@ -147,6 +148,8 @@ pub(crate) struct Session {
     draining: bool,
     /// Rows of other servers' process lists, by session, while a list is being made.
     remote_threads: HashMap<u32, Vec<Option<Vec<u8>>>>,
+    /// The time at the last look at the clock: when the last command began or ended.
+    clock: Instant,
     /// What a server reported last.
     last_status: StatusFlags,
     /// A transaction that began on a replica.
@@ -192,6 +195,7 @@ impl Session {
             draining: false,
             scramble: [0; 20],
             remote_threads: HashMap::new(),
+            clock: Instant::now(),
             last_status: StatusFlags::default(),
             split: None,
             split_left: false,

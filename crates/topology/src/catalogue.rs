@@ -30,6 +30,8 @@ pub struct Catalogue {
     pub functions: HashMap<String, RoutineAccess>,
     /// `schema.name` of views that cannot be read on a replica, since their text may write or is not understood.
     pub primary_only_views: HashSet<String>,
+    /// The names of those views without their schemas: most statements are cleared by a look here.
+    pub primary_only_names: HashSet<String>,
     /// Type of every system variable.
     pub variables: HashMap<String, VariableKind>,
     /// Collation id to (collation name, character set name).
@@ -39,4 +41,13 @@ pub struct Catalogue {
     /// Global values at the time of reading, of the variables that the gateway itself honours
     /// (`wait_timeout`, `max_allowed_packet`, `sql_mode`, `autocommit`, `session_track_*`, …).
     pub globals: HashMap<String, String>,
+}
+
+impl Catalogue {
+    /// Takes the views that cannot be read on a replica, as `schema.name` in lower case.
+    pub fn set_primary_only_views(&mut self, views: HashSet<String>) {
+        let name = |view: &String| view.rsplit('.').next().unwrap_or_default().to_owned();
+        self.primary_only_names = views.iter().map(name).collect();
+        self.primary_only_views = views;
+    }
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 use topology::Address;
 
 use super::exchange::{ExchangeError, Reply};
-use super::{Backend, Statements};
+use super::{Backend, Connection, Statements};
 use crate::io::Socket;
 use crate::pool::Slot;
 use crate::state::{Charset, StateSet};
@@ -64,7 +64,7 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
         other => OpenError::Unreachable(other.to_string()),
     })?;
     let now = Instant::now();
-    let mut backend = Backend {
+    let connection = Connection {
         socket: Socket::new(connected.stream),
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         place: pool.place,
@@ -84,6 +84,7 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
         outbox: Vec::new(),
         slot,
     };
+    let mut backend = Backend(Box::new(connection));
     backend.track().await.map_err(|error| match error {
         ExchangeError::Refused(error) => OpenError::Refused(error),
         other => OpenError::Unreachable(other.to_string()),

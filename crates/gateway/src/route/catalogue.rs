@@ -13,6 +13,9 @@ pub(crate) fn objection(facts: &Facts, catalogue: &Catalogue, database: Option<&
     if !catalogue.loaded {
         return Some(Why::CatalogueUnknown);
     }
+    if facts.functions.is_empty() && !facts.tables.iter().any(|t| shares_a_name(t, catalogue)) {
+        return None;
+    }
     let database = database.map(String::from_utf8_lossy);
     let database = database.as_deref();
     let function = facts.functions.iter().find(|f| may_write(f, catalogue, database));
@@ -32,6 +35,13 @@ fn may_write(function: &FunctionName, catalogue: &Catalogue, database: Option<&s
         // `COUNT (*)`: the server's own, unless somebody has stored one of that name.
         None => function.schema.is_some() || !sql::is_native_unless_stored(&function.name),
     }
+}
+
+/// Whether a view of that name, in whatever schema, is for the primary only. No allocation for names in lower case.
+fn shares_a_name(table: &TableName, catalogue: &Catalogue) -> bool {
+    let names = &catalogue.primary_only_names;
+    let lower = table.name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+    if lower { names.contains(&*table.name) } else { names.contains(&table.name.to_lowercase()) }
 }
 
 fn is_primary_only(table: &TableName, catalogue: &Catalogue, database: Option<&str>) -> bool {

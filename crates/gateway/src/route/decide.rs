@@ -23,6 +23,8 @@ pub(crate) struct Bound {
 pub(crate) struct Ask<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) hint: Option<&'a Hint>,
+    /// A cursor or long data, which keep the session on the connection.
+    pub(crate) needs_primary: bool,
     pub(crate) view: &'a ClusterView,
     pub(crate) entry: &'a ClusterEntry,
     pub(crate) settings: &'a UserSettings,
@@ -118,6 +120,9 @@ fn objection(ask: &Ask<'_>) -> Option<Why> {
     }
     if facts_begin(facts) && splits(ask) {
         return None;
+    }
+    if ask.needs_primary {
+        return Some(Why::Statement(sql::Reason::OwnConnection));
     }
     if facts.access != Access::Read {
         return Some(Why::Statement(facts.reason));

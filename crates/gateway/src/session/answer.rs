@@ -58,6 +58,7 @@ impl Session {
     }
 
     pub(super) async fn send_payload(&mut self, sequence: u8, payload: &[u8]) -> Result<(), End> {
+        self.clock = std::time::Instant::now();
         mysql_wire::write_packet(&mut self.client.output, &mut sequence.wrapping_add(1), payload);
         self.flush().await
     }

@@ -42,7 +42,8 @@ impl Session {
             self.shared.busy.store(true, Ordering::Relaxed);
             self.handle(&command).await?;
             self.shared.busy.store(false, Ordering::Relaxed);
-            self.shared.active_ms.store(self.worker.now_ms(), Ordering::Relaxed);
+            let active = self.clock.saturating_duration_since(self.worker.core.started);
+            self.shared.active_ms.store(active.as_millis() as u64, Ordering::Relaxed);
             self.client.recycle(command);
             if self.shared.is_killed() {
                 return Err(End::Killed);

@@ -18,6 +18,7 @@ impl Session {
         decide(&Ask {
             facts: job.facts,
             hint: job.hint,
+            needs_primary: job.needs_primary,
             view: &view,
             entry,
             settings: &self.identity.settings,

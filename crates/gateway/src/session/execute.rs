@@ -17,6 +17,10 @@ impl Session {
         let mut job = Job::new(command, ResponseKind::Execute, &statement.facts);
         job.hint = statement.hint.as_ref();
         job.prepared = Some(Use { statement: &statement, bulk });
+        if !bulk && opens_cursor(command.payload()) {
+            self.make_private(&statement);
+            job.needs_primary = true;
+        }
         if statement.facts.effects.intersects(super::special::ABOUT_LAST) {
             return Box::pin(self.special_execute(job)).await;
         }
@@ -56,6 +60,9 @@ impl Session {
         let Some(statement) = self.statements.get(&id).cloned() else { return Ok(()) };
         let mut job = Job::new(command, ResponseKind::Simple, &statement.facts);
         job.hint = statement.hint.as_ref();
+        // What may follow on the pinned connection can be a write.
+        job.needs_primary = true;
+        self.make_private(&statement);
         let prepared = Use { statement: &statement, bulk: false };
         job.prepared = Some(prepared);
         let failed = |text: String| End::StateLost(format!("long data: {text}"));
@@ -64,7 +71,7 @@ impl Session {
         let obtained = self.obtain(place, &job, decision.on_replica).await;
         let mut backend =
             obtained.map_err(|e| failed(e.message))?.ok_or_else(|| failed("no connection".into()))?;
-        if !backend.statements.contains(statement.text.serial) {
+        if !backend.statements.contains(statement.serial()) {
             let tried = self.ensure_prepared(&mut backend, &prepared, true, command.sequence).await?;
             if tried.is_some() {
                 return Err(failed("the statement could not be prepared again".into()));
@@ -77,6 +84,12 @@ impl Session {
         self.settle(backend, false).await
     }
 
+    fn make_private(&self, statement: &super::statement::Statement) {
+        if statement.private.get().is_none() {
+            statement.private.set(Some(self.worker.texts.borrow_mut().private_serial()));
+        }
+    }
+
     /// The packet with the server's id of the statement.
     pub(super) fn bind_id(
         &self,
@@ -86,10 +99,15 @@ impl Session {
     ) -> Vec<u8> {
         let mut raw = command.raw().to_vec();
         if let (Some(bound), Some(place)) =
-            (backend.statements.get(prepared.statement.text.serial), raw.get_mut(5..9))
+            (backend.statements.get(prepared.statement.serial()), raw.get_mut(5..9))
         {
             place.copy_from_slice(&bound.id.to_le_bytes());
         }
         raw
     }
+}
+
+/// The byte behind the statement's id names the kind of cursor.
+fn opens_cursor(payload: &[u8]) -> bool {
+    payload.get(5).is_some_and(|flags| flags & stmt::CURSOR_READ_ONLY != 0)
 }

@@ -72,6 +72,6 @@ impl Session {
         {
             return;
         }
-        backend.give_back(std::time::Instant::now());
+        backend.give_back(self.clock);
     }
 }

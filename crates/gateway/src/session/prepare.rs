@@ -43,6 +43,7 @@ impl Session {
             params: ok.params,
             types: Default::default(),
             has_cursor: Default::default(),
+            private: Default::default(),
         };
         self.statements.insert(id, Rc::new(statement));
         self.last_prepared = id;
@@ -74,7 +75,7 @@ impl Session {
         sequence: u8,
     ) -> Result<Option<Tried>, End> {
         let statement = prepared.statement;
-        if backend.statements.contains(statement.text.serial) {
+        if backend.statements.contains(statement.serial()) {
             return Ok(None);
         }
         match Box::pin(self.prepare_on(backend, statement)).await {
@@ -105,7 +106,7 @@ impl Session {
             let state = self.state.clone();
             self.bring_into(backend, &state).await?;
         }
-        let closed = backend.statements.insert(text.serial, prepared?.id);
+        let closed = backend.statements.insert(statement.serial(), prepared?.id);
         backend.close_statements(&closed);
         Ok(())
     }
@@ -114,7 +115,7 @@ impl Session {
     /// client did not repeat them and this connection was last given others.
     pub(super) fn bind(&self, backend: &mut Backend, prepared: &Use<'_>, command: &CommandPacket) -> Vec<u8> {
         let statement = prepared.statement;
-        let Some(bound) = backend.statements.get(statement.text.serial) else {
+        let Some(bound) = backend.statements.get(statement.serial()) else {
             return command.raw().to_vec();
         };
         let payload = command.payload();
@@ -157,7 +158,7 @@ impl Session {
     async fn clear_statement(&mut self, statement: &Rc<Statement>) -> Result<(), End> {
         let pinned = statement.has_cursor.get() || self.pins.contains(Pins::LONG_DATA);
         let Some(mut backend) = self.held.take_if(|_| pinned) else { return Ok(()) };
-        if let Some(bound) = backend.statements.get(statement.text.serial) {
+        if let Some(bound) = backend.statements.get(statement.serial()) {
             let mut payload = vec![Command::StmtReset as u8];
             payload.extend_from_slice(&bound.id.to_le_bytes());
             if let Err(error) = backend.command(&payload).await

@@ -31,6 +31,8 @@ pub(super) struct Job<'a> {
     /// The id under which the client will know the statement that is being prepared, and its text.
     pub(super) statement_id: Option<u32>,
     pub(super) text: Option<&'a Rc<Text>>,
+    /// It leaves something on its connection that later writes of the session need beside them.
+    pub(super) needs_primary: bool,
     /// Names of columns to be put back.
     pub(super) rename: Option<&'a Rename>,
     /// The answer is a list of threads, whose ids are to be exchanged.
@@ -47,6 +49,7 @@ impl<'a> Job<'a> {
             prepared: None,
             statement_id: None,
             text: None,
+            needs_primary: false,
             rename: None,
             process_list: false,
         }
@@ -92,6 +95,7 @@ impl Session {
 
     async fn run_routed(&mut self, job: Job<'_>) -> Result<Ran, End> {
         let began = Instant::now();
+        self.clock = began;
         let mut avoid: Option<Why> = None;
         if self.split.is_some() && !self.stays_on_replica(&job) && !self.enter_primary(&job).await? {
             return Ok(Ran::Refused);
@@ -327,7 +331,15 @@ impl Session {
         self.worker.core.address_of(Place { cluster: self.identity.cluster, server })
     }
 
-    fn count_done(&self, job: &Job<'_>, backend: &Backend, decision: &Decision, seen: &Seen, began: Instant) {
+    fn count_done(
+        &mut self,
+        job: &Job<'_>,
+        backend: &Backend,
+        decision: &Decision,
+        seen: &Seen,
+        began: Instant,
+    ) {
+        self.clock = Instant::now();
         let outcome = if seen.error.is_some() { Outcome::Error } else { Outcome::Ok };
         self.worker.core.metrics.count(
             self.worker.index,
@@ -336,7 +348,7 @@ impl Session {
             job.facts.access,
             outcome,
             &decision.why,
-            began.elapsed(),
+            self.clock.duration_since(began),
         );
         self.shared.statements.fetch_add(1, Ordering::Relaxed);
     }

@@ -28,6 +28,15 @@ pub(crate) struct Statement {
     /// Parameter types that the client sent last; it need not repeat them.
     pub(crate) types: RefCell<Option<Arc<[u8]>>>,
     pub(crate) has_cursor: Cell<bool>,
+    /// Its own serial number, once it has had a cursor or long data: a statement of equal text must not share them.
+    pub(crate) private: Cell<Option<u64>>,
+}
+
+impl Statement {
+    /// Under which number server connections know it.
+    pub(crate) fn serial(&self) -> u64 {
+        self.private.get().unwrap_or(self.text.serial)
+    }
 }
 
 /// An execution of a statement.
@@ -49,6 +58,12 @@ impl Texts {
 
     pub(crate) fn new(worker: u16) -> Self {
         Self { known: HashMap::new(), next: u64::from(worker) << 48 | 1 }
+    }
+
+    /// A number that no text has.
+    pub(crate) fn private_serial(&mut self) -> u64 {
+        self.next += 1;
+        self.next
     }
 
     pub(crate) fn intern(&mut self, text: &[u8], state: &Arc<StateSet>) -> Rc<Text> {

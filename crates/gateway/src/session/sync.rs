@@ -78,7 +78,7 @@ impl Session {
         let want = Want {
             capabilities: self.shape,
             state: &self.state,
-            statement: job.prepared.as_ref().map(|p| p.statement.text.serial),
+            statement: job.prepared.as_ref().map(|p| p.statement.serial()),
         };
         let checkout = match pool.try_checkout(&want, self.worker.index) {
             Some(checkout) => checkout,

@@ -51,8 +51,10 @@ impl Tracked {
     }
 
     /// Puts the packet as the client is to see it, header included, behind `out`.
+    ///
+    /// A change of these settings counts for the very packet that reports it, as on a server.
     pub(super) fn rewrite(&self, ok: &OkPacket<'_>, sequence: u8, out: &mut Vec<u8>) {
-        let state = self.filter(ok.session_state);
+        let state = self.after(ok.session_state).filter(ok.session_state);
         let changed = !state.is_empty();
         let status = match changed {
             true => ok.status.with(StatusFlags::SESSION_STATE_CHANGED),
@@ -74,6 +76,22 @@ impl Tracked {
         let flags = status.without(StatusFlags::SESSION_STATE_CHANGED).0.to_le_bytes();
         cleared.get_mut(7..9)?.copy_from_slice(&flags);
         Some(cleared)
+    }
+
+    /// The settings that these blocks leave behind.
+    fn after(&self, blocks: &[u8]) -> std::borrow::Cow<'_, Self> {
+        let mut settings = std::borrow::Cow::Borrowed(self);
+        if !self.capabilities.contains(Capabilities::SESSION_TRACK) {
+            return settings;
+        }
+        for change in StateChanges::new(blocks).flatten() {
+            if let StateChange::SystemVariable { name, value } = change
+                && name.starts_with(b"session_track_")
+            {
+                settings.to_mut().set(&String::from_utf8_lossy(name), value);
+            }
+        }
+        settings
     }
 
     fn filter(&self, blocks: &[u8]) -> Vec<u8> {
