@@ -7,10 +7,14 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export HADAL_VENV ?= $(CACHE)/venv
 export HADAL_BIN ?= $(CARGO_TARGET_DIR)/fast/hadal
 PYTHON := $(HADAL_VENV)/bin/python
+# Where Debian keeps the server; an ordinary user's PATH has no sbin.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 ARGS ?=
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 20
 
+# Stages with real servers would only hold each other up.
+.NOTPARALLEL:
 .PHONY: help playground build test test-rust test-e2e bench suites lint fuzz docs setup clean
 
 help: ## list the targets
@@ -22,16 +26,20 @@ playground: ## a primary, two replicas and hadal in front of them (ARGS='--repli
 	@exec $(HADAL_BIN) playground $(ARGS)
 
 build: ## the binary that the playground, the end-to-end tests and the benchmarks run
+	@scripts/setup.sh build
 	cargo build --profile fast --bin hadal
 
-test: test-rust fuzz test-e2e ## all tests: Rust, fuzz targets for a short time, end-to-end with real servers and drivers
+test: ## all tests: Rust, fuzz targets for a short time, end-to-end with real servers and drivers
+	@scripts/stages.sh test test-rust fuzz test-e2e
 
 test-rust: ## unit, property and integration tests of the crates
-	@scripts/setup.sh server
-	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --no-tests=pass && cargo test --workspace --doc; else cargo test --workspace; fi
+	@scripts/setup.sh server plugins
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	  cargo test --workspace --doc --quiet && cargo nextest run --workspace --no-fail-fast; \
+	else cargo test --workspace --no-fail-fast; fi
 
 test-e2e: build ## real servers, real drivers, faults (ARGS='-k django')
-	@scripts/setup.sh server python node
+	@scripts/setup.sh server plugins python node
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 bench: build ## queries per second, latency and CPU per query: direct, HAProxy, hadal
@@ -43,18 +51,21 @@ suites: build ## the public test suites of drivers and ORMs, directly and throug
 	$(PYTHON) tests/suites/run.py $(ARGS)
 
 lint: ## format and lints, warnings are errors
+	@scripts/setup.sh build
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	bash -n scripts/*.sh .ci/run
+	for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
 
 fuzz: ## every fuzz target for FUZZ_SECONDS
+	@scripts/setup.sh build
 	cargo run --profile fast -p fuzz -- --seconds $(FUZZ_SECONDS)
 
 docs: ## the crates' documentation, warnings are errors
+	@scripts/setup.sh build
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 setup: ## install everything that any target needs
-	@scripts/setup.sh server python node bench
+	@scripts/setup.sh server plugins python node bench
 
 clean: ## remove the build folder, the Python environment and the Node packages
 	rm -rf $(CACHE)

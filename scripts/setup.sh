@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the playground, the tests and the benchmarks need on Debian or Ubuntu, and says what it installs.
 #
-#   scripts/setup.sh [server] [plugins] [python] [node] [bench]      default: server plugins python node
+#   scripts/setup.sh [build] [server] [plugins] [python] [node] [bench]      default: all but the last
 #
 # What is there already is left alone: the second run only looks. Rust itself is expected (https://rustup.rs).
 set -euo pipefail
@@ -138,11 +138,11 @@ retry() {
   "$@" || { say "trying again: $1"; "$@"; }
 }
 
-[ $# -gt 0 ] || set -- server plugins python node
+[ $# -gt 0 ] || set -- build server plugins python node
 for what in "$@"; do
   case "$what" in
-    server | plugins | python | node | bench) ;;
-    *) die "unknown part '$what': server, plugins, python, node or bench" ;;
+    build | server | plugins | python | node | bench) ;;
+    *) die "unknown part '$what': build, server, plugins, python, node or bench" ;;
   esac
 done
 only_one

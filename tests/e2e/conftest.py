@@ -1,6 +1,7 @@
 """Fixtures: a shared topology for what only reads and writes, topologies of their own for faults."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -12,15 +13,21 @@ import pytest
 from e2e.harness.mariadb import make_template
 from e2e.harness.topology import Topology
 
+# For names that nobody else has.
+NUMBER = itertools.count(1)
 DEFAULT_BINARY = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hadal/target/fast/hadal"
+
+
+def seed(word):
+    return int.from_bytes(os.urandom(3), "big") if word == "random" else int(word)
 
 
 def pytest_addoption(parser):
     group = parser.getgroup("hadal")
     group.addoption("--direct", action="store_true", help="run against MariaDB itself: proves the tests, not hadal")
     group.addoption("--hadal", default=os.environ.get("HADAL_BIN", str(DEFAULT_BINARY)), help="the binary to test")
-    group.addoption("--seed", type=int, default=None, help="seed of the differential test")
-    group.addoption("--statements", type=int, default=1500, help="length of the differential test's stream")
+    group.addoption("--seed", type=seed, default=1, help="seed of the differential test: a number, or `random`")
+    group.addoption("--statements", type=int, default=4500, help="length of the differential test's stream")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -73,13 +80,12 @@ def topology(scratch, template, binary):
 
 
 @pytest.fixture
-def own_topology(scratch, template, binary, request):
+def own_topology(scratch, template, binary):
     """Makes topologies for one test, which may hurt them: `own_topology(replicas=1, cluster='max_lag_ms = 500')`."""
     made = []
 
     def make(**options):
-        name = f"{abs(hash(request.node.nodeid)) % 10**8}-{len(made)}"
-        made.append(Topology(scratch / name, template, binary=binary, **options))
+        made.append(Topology(scratch / f"own-{next(NUMBER)}", template, binary=binary, **options))
         return made[-1].start()
 
     try:
@@ -121,9 +127,9 @@ def run(connect):
 
 
 @pytest.fixture
-def table(topology, request):
+def table(topology):
     """A table of this test alone: `id` and `note`, three rows, on all servers."""
-    name = f"t_{abs(hash(request.node.nodeid)) % 10**10}"
+    name = f"t_{next(NUMBER)}"
     topology.primary.sql(
         f"CREATE TABLE app.{name} (id INT PRIMARY KEY AUTO_INCREMENT, note VARCHAR(200))",
         f"INSERT INTO app.{name} (note) VALUES ('one'), ('two'), ('three')",

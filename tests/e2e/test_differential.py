@@ -1,6 +1,6 @@
 """A random stream of statements, through hadal and straight at a server with equal data: every packet must be equal."""
 
-import os
+import contextlib
 import random
 
 import pytest
@@ -25,6 +25,12 @@ class Side:
     def __init__(self, endpoint, capabilities):
         self.client = WireClient(endpoint.host, endpoint.port)
         self.client.login(endpoint.user, endpoint.password, endpoint.database, capabilities=capabilities)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.close()
 
     def run(self, step):
         return [in_fixed_order(packet, self.client.capabilities) for packet in self.answer(step)]
@@ -94,15 +100,21 @@ def peers(scratch, template, topology):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_packet_is_equal(peers, shape, request):
     seed = request.config.getoption("--seed")
-    seed = int.from_bytes(os.urandom(3), "big") if seed is None else seed
     count = request.config.getoption("--statements") // len(SHAPES)
     topology, reference = peers
     for cluster in peers:
         cluster.primary.sql(*SETUP, database="app")
     topology.settle()
-    sides = [Side(cluster.endpoint, SHAPES[shape]) for cluster in peers]
+    with contextlib.ExitStack() as stack:
+        # Closed also where they differ: an open transaction would hold up the next setup.
+        sides = [stack.enter_context(Side(cluster.endpoint, SHAPES[shape])) for cluster in peers]
+        compare(sides, Stream(f"{seed}-{shape}"), count, f"--seed {seed}")
+
+
+def compare(sides, stream, count, origin):
+    """Fails with the first statement that the two sides answer differently."""
     history = []
-    for number, step in zip(range(count), Stream(f"{seed}-{shape}"), strict=False):
+    for number, step in zip(range(count), stream, strict=False):
         history.append(step)
         ours, theirs = (side.run(step) for side in sides)
         if ours == theirs:
@@ -110,7 +122,7 @@ def test_every_packet_is_equal(peers, shape, request):
         different = next((i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
         recent = "\n  ".join(str(step)[:160] for step in history[-12:])
         pytest.fail(
-            f"--seed {seed}, statement {number}: {step}\n"
+            f"{origin}, statement {number}: {step}\n"
             f"packets {len(ours)} / {len(theirs)}, first difference at {different}\n"
             f"  through hadal: {shown(ours, different)}\n"
             f"  directly:      {shown(theirs, different)}\n"

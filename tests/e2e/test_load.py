@@ -77,36 +77,37 @@ def test_a_client_that_leaves_in_the_middle_of_rows_gives_nobody_else_its_rows(e
 def test_responses_never_cross_under_kills_and_departures(endpoint):
     """Workers check that each answer is their own while others are cut off in the middle of theirs."""
     stop = threading.Event()
-    failures, answered = [], []
+    failures, answered = [], [0] * 8
 
     def worker(number):
         try:
             with WireClient(endpoint.host, endpoint.port) as client:
                 client.login(endpoint.user, endpoint.password, endpoint.database)
-                count = 0
                 while not stop.is_set():
+                    count = answered[number]
                     token = f"{number}-{count}".encode()
                     rows = client.rows(f"SELECT '{token.decode()}', REPEAT('r', {count % 3000})")
                     assert rows == [(token, b"r" * (count % 3000))], rows
-                    count += 1
-                answered.append(count)
+                    answered[number] += 1
         except Exception as error:  # noqa: BLE001
             failures.append(error)
 
-    workers = [threading.Thread(target=worker, args=(number,)) for number in range(8)]
+    workers = [threading.Thread(target=worker, args=(number,), daemon=True) for number in range(8)]
     for thread in workers:
         thread.start()
-    deadline = time.monotonic() + 4
-    while time.monotonic() < deadline:
-        with WireClient(endpoint.host, endpoint.port) as rude:
-            rude.login(endpoint.user, endpoint.password, endpoint.database)
-            rude.send(b"\x03SELECT 'rude', REPEAT('x', 5000) FROM seq_1_to_2000")
-            rude.read_exactly(20)
-    stop.set()
-    for thread in workers:
-        thread.join()
+    begin = time.monotonic()
+    try:
+        # For four seconds, and on a slow machine until everybody has been answered.
+        while not failures and (time.monotonic() - begin < 4 or min(answered) <= 5):
+            with WireClient(endpoint.host, endpoint.port) as rude:
+                rude.login(endpoint.user, endpoint.password, endpoint.database)
+                rude.send(b"\x03SELECT 'rude', REPEAT('x', 5000) FROM seq_1_to_2000")
+                rude.read_exactly(20)
+    finally:
+        stop.set()
+        for thread in workers:
+            thread.join()
     assert failures == []
-    assert len(answered) == 8 and min(answered) > 5
 
 
 @pytest.mark.gateway
@@ -120,7 +121,7 @@ def test_a_full_pool_makes_clients_wait_and_serves_them(own_topology):
                 cursor.execute("SELECT %s", (number,))
                 answers.append(cursor.fetchone() == (number,))
 
-    workers = [threading.Thread(target=worker, args=(number,)) for number in range(30)]
+    workers = [threading.Thread(target=worker, args=(number,), daemon=True) for number in range(30)]
     for thread in workers:
         thread.start()
     peak = 0
@@ -143,7 +144,8 @@ def test_a_wait_that_is_too_long_ends_with_an_error_that_says_why(own_topology):
         with pytest.raises(pymysql.err.MySQLError) as error, waiter.cursor() as cursor:
             cursor.execute("SELECT 2")
         assert error.value.args[0] == 1040 and error.value.args[1].startswith("hadal:")
-        assert 0.4 < time.monotonic() - begin < 5
+        # Not at once, and not only after the ten seconds that are the default.
+        assert 0.4 < time.monotonic() - begin < 9
         holder.rollback()
         with waiter.cursor() as cursor:
             cursor.execute("SELECT 3")

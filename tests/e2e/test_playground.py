@@ -1,5 +1,6 @@
 """`hadal playground`: the first thing that anybody runs."""
 
+import itertools
 import json
 import os
 import signal
@@ -9,9 +10,11 @@ import subprocess
 import pymysql
 import pytest
 from e2e.harness.ports import free_ports
+from e2e.harness.process import spawn
 from e2e.harness.waiting import eventually
 
 pytestmark = pytest.mark.gateway
+NUMBER = itertools.count(1)
 
 
 class Playground:
@@ -19,20 +22,22 @@ class Playground:
 
     def __init__(self, binary, folder, *flags):
         self.binary, self.folder = binary, folder
-        self.gateway, self.admin = free_ports(2)
-        self.flags = [f"--gateway-port={self.gateway}", f"--admin-port={self.admin}", "--base-port=0", *flags]
+        self.gateway, self.admin, *servers = free_ports(5)
+        self.flags = [f"--gateway-port={self.gateway}", f"--admin-port={self.admin}", *flags]
+        if not any(flag.startswith("--base-port") for flag in flags):
+            self.flags.append(f"--base-port={servers[0]}")
         self.environment = {**os.environ, "TMPDIR": str(folder)}
         self.process = self.report = None
 
     def run(self, *more):
         """Runs it to its end."""
         command = [self.binary, "playground", *self.flags, *more]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=100, check=False)
 
     def start(self):
         command = [self.binary, "playground", *self.flags, "--json"]
         with (self.folder / "said").open("wb") as said:
-            self.process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=said)
+            self.process = spawn(command, env=self.environment, stdout=subprocess.PIPE, stderr=said)
         line = self.process.stdout.readline()
         assert line, (self.folder / "said").read_text()
         self.report = json.loads(line)
@@ -48,7 +53,7 @@ class Playground:
     def stop(self, with_signal=signal.SIGINT):
         if self.process and self.process.poll() is None:
             self.process.send_signal(with_signal)
-            self.process.wait(60)
+            self.process.wait(100)
         if self.process:
             self.process.stdout.close()
         return self.process and self.process.returncode
@@ -60,11 +65,11 @@ def listens(port):
 
 
 @pytest.fixture
-def playground(binary, scratch, request):
+def playground(binary, scratch):
     made = []
 
     def make(*flags):
-        folder = scratch / f"pg{abs(hash(request.node.nodeid)) % 10**6}-{len(made)}"
+        folder = scratch / f"pg{next(NUMBER)}"
         folder.mkdir()
         made.append(Playground(binary, folder, *flags))
         return made[-1]
@@ -137,7 +142,7 @@ def test_a_missing_server_is_named(playground):
 
 
 def test_no_replicas_at_all(playground):
-    made = playground("--replicas=0").start()
+    made = playground("--replicas=0", "--base-port=0").start()
     with made.connect() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE alone (id INT)")
         assert cursor.execute("INSERT INTO alone VALUES (1)") == 1

@@ -7,6 +7,7 @@ import urllib.request
 
 from .mariadb import ADMIN_PASSWORD, ADMIN_USER, APP_USER
 from .ports import free_ports
+from .process import spawn
 from .waiting import eventually
 
 CONFIG = """
@@ -67,7 +68,7 @@ class Gateway:
     def start(self):
         with self.log.open("ab") as log:
             command = [self.binary, "serve", "--config", str(self.config)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = spawn(command, stdout=log, stderr=log)
         eventually(self.is_ready, within=30, what=f"hadal is ready ({self.log})")
 
     def is_ready(self):

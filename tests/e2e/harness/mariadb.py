@@ -8,6 +8,7 @@ import subprocess
 
 import pymysql
 
+from .process import run_quietly, spawn
 from .waiting import eventually
 
 ADMIN_USER, ADMIN_PASSWORD = "hadal", "admin-password"
@@ -80,12 +81,11 @@ def user_option():
 
 def make_template(folder):
     """System tables, accounts and the `app` database, before anything goes to a binary log."""
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     common = [f"--datadir={folder}", "--skip-name-resolve", "--innodb-log-file-size=32M", *user_option()]
     install = [find("mariadb-install-db"), "--no-defaults", "--skip-test-db", "--force"]
-    subprocess.run([*install, "--auth-root-authentication-method=normal", *common], **quiet)
+    run_quietly([*install, "--auth-root-authentication-method=normal", *common])
     bootstrap = [find("mariadbd"), "--no-defaults", "--bootstrap", *common]
-    subprocess.run(bootstrap, input=ACCOUNTS.encode(), **quiet)
+    run_quietly(bootstrap, input=ACCOUNTS.encode())
 
 
 class Server:
@@ -109,7 +109,7 @@ class Server:
 
     def spawn(self):
         command = [find("mariadbd"), f"--defaults-file={self.folder}/server.cnf", *user_option()]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = spawn(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def wait_until_serving(self):
         def serves():
