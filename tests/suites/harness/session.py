@@ -55,6 +55,11 @@ class Addresses:
     def __init__(self, direct, through, lab=(), proxy=None):
         self.direct, self.through, self.lab, self.proxy = direct, through, lab, proxy
 
+    def resume(self):
+        """Have a replica of ours that the suite before has stopped replicate again."""
+        for replica in self.lab[1:]:
+            replica.resume_at(self.lab[0])
+
     def settle(self):
         """Let a replica of ours reach what was just set up, so that a suite starts from equal data."""
         for replica in self.lab[1:]:
@@ -129,6 +134,7 @@ class Job:
         folder = os.path.join(self.work, label)
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
+        self.addresses.resume()
         prepare(self.addresses.direct, self.suite.databases, self.suite.setup)
         self.addresses.settle()
         run = self.suite.run(target.as_suite_user(), folder, self.options.scope)

@@ -115,6 +115,17 @@ class MariaDb:
         if self.sql(f"SELECT MASTER_GTID_WAIT('{position}', {int(seconds)})").strip() != "0":
             raise LabError(f"replica {self.address} did not reach {position} within {seconds} s")
 
+    def resume_at(self, primary):
+        """Replicate on from where the primary is now, if an event could not be applied: what it was about is skipped.
+
+        Suites do such things on the primary itself, such as making an account for a plugin that is loaded only there.
+        """
+        if self._replicating():
+            return
+        position = primary.sql("SELECT @@gtid_binlog_pos").strip()
+        self.sql(f"STOP SLAVE; SET GLOBAL gtid_slave_pos='{position}'; START SLAVE;")
+        self.child.wait(self._replicating, 30, "did not replicate again")
+
     def stop(self):
         if self.child:
             self.child.stop(60)
