@@ -50,12 +50,13 @@ apt_install() {
   apt install --no-install-recommends "$@" || die "apt-get cannot install: $*. Debian 12 and Ubuntu 24.04 are the oldest that have all of them"
 }
 
-# Crates with C or assembly need a linker, everything else needs make.
+# Crates with C or assembly need a linker, everything else needs make; tests send signals with the program `kill`.
 need_build() {
   has cargo || die "Rust is missing: install it from https://rustup.rs and run this again"
   local missing=()
   has cc || missing+=(gcc libc6-dev)
   has make || missing+=(make)
+  type -P kill >/dev/null || missing+=(procps)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
 
@@ -115,14 +116,14 @@ need_node() {
   if ! { has node && has npm; }; then
     has node && apt_install npm || apt_install nodejs npm
   fi
-  if [ -e "$node_modules/hadal-package.json" ] && cmp -s "$here/tests/node/package.json" "$node_modules/hadal-package.json"; then
-    return
-  fi
+  local wanted
+  wanted=$(cat "$here/tests/node/package-lock.json")
+  [ "$(cat "$node_modules/hadal-lock.json" 2>/dev/null)" != "$wanted" ] || return 0
   say "installing Node packages of tests/node/package.json in $node_modules"
   mkdir -p "$node_modules"
-  cp "$here/tests/node/package.json" "$node_modules/package.json"
-  (cd "$node_modules" && retry npm install --no-audit --no-fund --loglevel=error >&2)
-  cp "$here/tests/node/package.json" "$node_modules/hadal-package.json"
+  cp "$here"/tests/node/package{,-lock}.json "$node_modules/"
+  (cd "$node_modules" && retry npm ci --no-audit --no-fund --no-update-notifier --loglevel=error >&2)
+  printf '%s\n' "$wanted" >"$node_modules/hadal-lock.json"
 }
 
 need_bench() {
