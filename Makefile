@@ -35,7 +35,8 @@ test: ## all tests: Rust, fuzz targets for a short time, end-to-end with real se
 test-rust: ## unit, property and integration tests of the crates
 	@scripts/setup.sh server plugins
 	@if cargo nextest --version >/dev/null 2>&1; then \
-	  cargo test --workspace --doc --quiet && cargo nextest run --workspace --no-fail-fast; \
+	  cargo nextest run --workspace --no-fail-fast; outcome=$$?; \
+	  cargo test --workspace --doc --quiet && exit $$outcome; \
 	else cargo test --workspace --no-fail-fast; fi
 
 test-e2e: build ## real servers, real drivers, faults (ARGS='-k django')

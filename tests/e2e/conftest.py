@@ -15,6 +15,8 @@ from e2e.harness.topology import Topology
 
 # For names that nobody else has.
 NUMBER = itertools.count(1)
+# Whose logs are shown with a failure.
+ALIVE = []
 DEFAULT_BINARY = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hadal/target/fast/hadal"
 
 
@@ -36,6 +38,14 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("gateway"):
                 item.add_marker(skip)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure is reported with what hadal said: on a machine that is gone an hour later nobody can look it up."""
+    report = (yield).get_result()
+    if report.failed:
+        report.sections += [(f"hadal of {each.folder.name}", each.gateway.last_words()) for each in ALIVE if each.gateway]
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +83,7 @@ def template(scratch):
 def topology(scratch, template, binary):
     """Shared by the whole session: a test leaves it as it found it."""
     made = Topology(scratch / "shared", template, binary=binary)
+    ALIVE.append(made)
     try:
         yield made.start()
     finally:
@@ -86,6 +97,7 @@ def own_topology(scratch, template, binary):
 
     def make(**options):
         made.append(Topology(scratch / f"own-{next(NUMBER)}", template, binary=binary, **options))
+        ALIVE.append(made[-1])
         return made[-1].start()
 
     try:
@@ -93,7 +105,9 @@ def own_topology(scratch, template, binary):
     finally:
         for topology in made:
             topology.destroy()
-            shutil.rmtree(topology.folder, ignore_errors=True)
+            ALIVE.remove(topology)
+            if not os.environ.get("HADAL_KEEP"):
+                shutil.rmtree(topology.folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -94,6 +94,10 @@ class Gateway:
             line = next(line for line in status if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024
 
+    def last_words(self, size=4000):
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-size:] if self.log.exists() else "(it was not started)"
+
     def is_alive(self):
         return self.process.poll() is None
 
