@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     pub(crate) state: Arc<StateSet>,
     pub(crate) statements: Statements,
     pub(crate) opened: Instant,
+    /// When it entered its database.
+    pub(crate) entered: Instant,
     pub(crate) idle_since: Instant,
     /// How often it was used: tells a session whether somebody else had it in between.
     pub(crate) uses: u64,
@@ -63,6 +65,8 @@ pub(crate) struct Connection {
     pub(crate) carry: Vec<u8>,
     /// Something on it cannot be taken back by setting variables: it must be reset before anybody else has it.
     pub(crate) tainted: bool,
+    /// It has statements that belong to the session that holds it.
+    pub(crate) had_private: bool,
     /// Its server will close it soon: it is not given back.
     pub(crate) short_lived: bool,
     /// Commands to be sent in front of the next one that need no answer (`COM_STMT_CLOSE`).

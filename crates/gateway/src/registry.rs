@@ -42,6 +42,10 @@ pub(crate) struct SessionShared {
     pub(crate) busy: AtomicBool,
     /// Holds a connection that it can give back.
     pub(crate) leasing: AtomicBool,
+    /// What the leased connection knows cannot be asked for: it is given back only if somebody needs it.
+    pub(crate) precious: AtomicBool,
+    interrupted: AtomicBool,
+    pub(crate) stalled_ms: AtomicU64,
     /// Milliseconds since the gateway's start at which the last command began or ended.
     pub(crate) active_ms: AtomicU64,
     /// The client's own `wait_timeout`; during login the login's. 0 is none.
@@ -83,6 +87,37 @@ impl SessionShared {
             }
         }
         None
+    }
+
+    /// Whether what is under way must stop: killed, or a peer that has stalled for too long. Registers `waker` for the
+    /// moment when it must.
+    pub(crate) fn must_stop(&self, waker: &Waker) -> bool {
+        const STOP: u8 = Signal::Kill as u8 | Signal::Timeout as u8;
+        self.waker.register(waker);
+        self.signals.load(Ordering::SeqCst) & STOP != 0
+    }
+
+    /// `KILL QUERY` of a command that waits for a connection.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::SeqCst);
+        self.waker.wake();
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn clear_interrupt(&self) {
+        if self.is_interrupted() {
+            self.interrupted.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Notes since when a peer has not taken, or not given, what the session waits for; 0 is not at all.
+    pub(crate) fn set_stalled(&self, since_ms: u64) {
+        if self.stalled_ms.load(Ordering::Relaxed) != since_ms {
+            self.stalled_ms.store(since_ms, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn is_killed(&self) -> bool {
@@ -187,6 +222,9 @@ impl Registry {
             pins: AtomicU32::new(0),
             busy: AtomicBool::new(false),
             leasing: AtomicBool::new(false),
+            precious: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
+            stalled_ms: AtomicU64::new(0),
             active_ms: AtomicU64::new(0),
             timeout_ms: AtomicU64::new(0),
             statements: AtomicU64::new(0),

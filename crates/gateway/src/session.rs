@@ -23,6 +23,7 @@ mod prepare;
 mod process_list;
 mod query;
 mod response;
+mod sequence;
 mod special;
 mod split;
 mod statement;
@@ -89,6 +90,8 @@ pub(crate) struct Identity {
 pub(crate) struct LastStatement {
     /// The connection it ran on, and that connection's use count then.
     pub(crate) ran_on: Option<(crate::place::Place, u64, u64)>,
+    /// The same of the statement whose warnings and errors are listed.
+    pub(crate) conditions_on: Option<(Place, u64, u64)>,
     /// What `FOUND_ROWS()` gives, and the connection that knows it where this is not sure.
     pub(crate) found_rows: u64,
     pub(crate) found_on: Option<u64>,
@@ -150,6 +153,14 @@ pub(crate) struct Session {
     remote_threads: HashMap<u32, Vec<Option<Vec<u8>>>>,
     /// The time at the last look at the clock: when the last command began or ended.
     clock: Instant,
+    /// When the session entered its database, or changed something about it.
+    entered: Instant,
+    /// The connection that this session's last NEXTVAL ran on.
+    sequence_on: Option<u64>,
+    /// Such a connection had to be given up.
+    sequence_lost: bool,
+    /// The next command needs a connection that remembers nothing.
+    wants_fresh: bool,
     /// What a server reported last.
     last_status: StatusFlags,
     /// A transaction that began on a replica.
@@ -196,6 +207,10 @@ impl Session {
             scramble: [0; 20],
             remote_threads: HashMap::new(),
             clock: Instant::now(),
+            entered: Instant::now(),
+            sequence_on: None,
+            sequence_lost: false,
+            wants_fresh: false,
             last_status: StatusFlags::default(),
             split: None,
             split_left: false,

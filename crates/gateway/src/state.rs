@@ -9,6 +9,6 @@ mod interner;
 mod set;
 
 pub(crate) use charset::Charset;
-pub(crate) use diff::difference;
+pub(crate) use diff::{Difference, difference};
 pub(crate) use interner::Interner;
 pub(crate) use set::StateSet;

@@ -111,16 +111,22 @@ impl Worker {
     fn expire_sessions(&self) {
         use std::sync::atomic::Ordering::Relaxed;
         const LEASE_MS: u64 = 1000;
+        // The servers' own default `net_write_timeout`.
+        const STALL_MS: u64 = 60_000;
         let now = self.now_ms();
         for session in self.sessions.borrow().values() {
             if session.busy.load(Relaxed) {
+                let stalled = session.stalled_ms.load(Relaxed);
+                if stalled > 0 && now.saturating_sub(stalled) >= STALL_MS {
+                    session.raise(Signal::Timeout);
+                }
                 continue;
             }
             let idle = now.saturating_sub(session.active_ms.load(Relaxed));
             let timeout = session.timeout_ms.load(Relaxed);
             if timeout > 0 && idle >= timeout {
                 session.raise(Signal::Timeout);
-            } else if idle >= LEASE_MS {
+            } else if idle >= LEASE_MS && !session.precious.load(Relaxed) {
                 session.ask_to_release();
             }
         }

@@ -94,6 +94,7 @@ pub struct ResponseScanner {
     columns: u16,
     rows: u64,
     result_sets: u64,
+    may_open_cursor: bool,
 }
 
 impl ResponseScanner {
@@ -115,7 +116,15 @@ impl ResponseScanner {
             columns: 0,
             rows: 0,
             result_sets: 0,
+            may_open_cursor: true,
         }
+    }
+
+    /// Says that the execution did not ask for a cursor, so that none can have been opened.
+    #[must_use]
+    pub fn without_cursor(mut self) -> Self {
+        self.may_open_cursor = false;
+        self
     }
 
     /// Rows of the present result set, or of the last one (definitions, for a field list).
@@ -352,7 +361,12 @@ impl ResponseScanner {
     }
 
     fn after_eof(&mut self, kind: SteerKind, status: StatusFlags) -> SteerKind {
-        let opens_cursor = self.kind == ResponseKind::Execute && status.contains(StatusFlags::CURSOR_EXISTS);
+        // A procedure's own cursor leaves the flag in the metadata of results that have rows: more results follow then,
+        // and nobody asked for a cursor.
+        let opens_cursor = self.kind == ResponseKind::Execute
+            && self.may_open_cursor
+            && status.contains(StatusFlags::CURSOR_EXISTS)
+            && !status.contains(StatusFlags::MORE_RESULTS);
         if kind == SteerKind::Eof || opens_cursor {
             self.end_result(status);
             return SteerKind::Eof;

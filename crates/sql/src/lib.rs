@@ -43,7 +43,7 @@ pub use literal::{
     Assignment, Consistency, HadalShow, Hint, HintError, HintTarget, Kill, KillTarget, Scope, SetNames,
     SpanKind, TableReference, Target, TransactionStart, explain_route, hint, kill, processlist_references,
     set_autocommit, set_names, show_hadal, simple_set, spans, text_prepare_name, transaction_start,
-    use_schema,
+    unscoped_targets, use_schema,
 };
 pub use mode::Mode;
 pub use verb::Verb;

@@ -11,6 +11,7 @@ mod kill;
 mod set_names;
 mod span;
 mod transaction;
+mod unscoped;
 
 pub use assignment::{Assignment, Scope, Target, set_autocommit, simple_set};
 pub use command::{HadalShow, explain_route, show_hadal, text_prepare_name, use_schema};
@@ -19,3 +20,4 @@ pub use kill::{Kill, KillTarget, kill};
 pub use set_names::{SetNames, set_names};
 pub use span::{SpanKind, TableReference, processlist_references, spans};
 pub use transaction::{TransactionStart, transaction_start};
+pub use unscoped::unscoped_targets;

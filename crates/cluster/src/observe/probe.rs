@@ -47,8 +47,8 @@ pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Obs
     let text = |column: &str| facts.get(0, column).unwrap_or_default().to_owned();
     let written = position("binlog_pos");
     let slave_pos = position("slave_pos");
-    let mut visible = slave_pos.clone();
-    visible.advance_all(&written);
+    // Not what the binary log has: a replica writes it before the engine shows the transaction.
+    let visible = slave_pos.clone();
     let mut reached = position("current_pos");
     reached.advance_all(&slave_pos);
     let mut observation = Observation {

@@ -22,6 +22,8 @@ pub(crate) enum ExchangeError {
     Protocol(#[from] Malformed),
     #[error("an answer of more than {LIMIT} bytes")]
     TooLarge,
+    #[error("an answer without the value that was asked for")]
+    NoAnswer,
 }
 
 /// The whole answer, as it came, packets with their headers.

@@ -119,8 +119,12 @@ impl ServerPool {
             self.serve_waiter(backend);
             return;
         }
+        self.store(backend);
+    }
+
+    /// Puts an idle connection into its shard, and sees to it that nobody who began to wait meanwhile is forgotten.
+    fn store(self: &Arc<Self>, backend: Backend) {
         lock(self.shard(backend.worker)).push(backend);
-        // A waiter may have joined between the look above and the push.
         if self.waiting.load(Ordering::SeqCst) > 0
             && let Some(backend) = self.pop_any()
         {
@@ -144,7 +148,7 @@ impl ServerPool {
                 Err(Grant::Slot(_)) => return,
             }
         }
-        lock(self.shard(backend.worker)).push(backend);
+        self.store(backend);
     }
 
     /// Called when a slot was freed.

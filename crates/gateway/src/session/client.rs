@@ -36,6 +36,14 @@ impl CommandPacket {
         Self { sequence, ..Self::of_payload(&payload) }
     }
 
+    /// A `COM_STMT_PREPARE` in place of the client's.
+    pub(crate) fn of_prepare(text: &[u8], sequence: u8) -> Self {
+        let mut payload = Vec::with_capacity(text.len() + 1);
+        payload.push(mysql_wire::Command::StmtPrepare as u8);
+        payload.extend_from_slice(text);
+        Self { sequence, ..Self::of_payload(&payload) }
+    }
+
     fn of_payload(payload: &[u8]) -> Self {
         let mut raw = Vec::with_capacity(payload.len() + 8);
         let mut next = 0;

@@ -180,6 +180,10 @@ impl Session {
             self.release(lease);
         }
         let Some(mut held) = self.held.take() else { return };
+        if pins.contains(Pins::VARIABLE) {
+            // Some of them outlive a reset of the connection.
+            return;
+        }
         let began = Instant::now();
         let core = self.worker.core.clone();
         let reset = held.reset(&core.new_connection_state, |state| core.interner.intern(state));
@@ -192,7 +196,6 @@ impl Session {
                 tracing::debug!(session = self.shared.id, took = ?began.elapsed(), "resetting a connection took too long")
             }
         }
-        let _ = Pins::NONE;
     }
 }
 

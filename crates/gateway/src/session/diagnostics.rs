@@ -17,7 +17,7 @@ impl Session {
         if normal == "selectfound_rows()" && self.last.ran_on.is_some() {
             return self.tell_found_rows(job).await;
         }
-        if self.held.is_some() || self.recall().await {
+        if self.held.is_some() || self.recall(job.facts).await {
             return self.run(job).await.map(drop);
         }
         let text = self.answer_from_memory(&normal);
@@ -62,8 +62,10 @@ impl Session {
     }
 
     /// Gets the connection of the last statement back, if it is untouched; the next command will run on it.
-    pub(super) async fn recall(&mut self) -> bool {
-        let Some((place, id, uses)) = self.last.ran_on else { return false };
+    pub(super) async fn recall(&mut self, facts: &sql::Facts) -> bool {
+        let about_conditions = facts.effects.contains(Effects::USES_DIAGNOSTICS);
+        let asked = if about_conditions { self.last.conditions_on } else { self.last.ran_on };
+        let Some((place, id, uses)) = asked else { return false };
         if self.lease.as_ref().is_some_and(|l| l.id == id) {
             self.direct_to = Some(place.server);
             return true;

@@ -16,10 +16,12 @@ impl Session {
         let Some((_, statement)) = self.named_statement(command, function).await? else { return Ok(()) };
         let mut job = Job::new(command, ResponseKind::Execute, &statement.facts);
         job.hint = statement.hint.as_ref();
+        job.rename = statement.rename.as_ref();
         job.prepared = Some(Use { statement: &statement, bulk });
         if !bulk && opens_cursor(command.payload()) {
             self.make_private(&statement);
             job.needs_primary = true;
+            job.opens_cursor = true;
         }
         if statement.facts.effects.intersects(super::special::ABOUT_LAST) {
             return Box::pin(self.special_execute(job)).await;
@@ -44,9 +46,7 @@ impl Session {
             && seen.status.is_none_or(|s| s.contains(StatusFlags::LAST_ROW_SENT))
         {
             statement.has_cursor.set(false);
-            if !self.statements.values().any(|s| s.has_cursor.get()) {
-                self.pins.remove(Pins::CURSOR);
-            }
+            self.update_statement_pins(&statement);
             if let Some(backend) = self.held.take() {
                 self.settle(backend, false).await?;
             }
@@ -80,6 +80,7 @@ impl Session {
         let mut bytes = std::mem::take(&mut backend.outbox);
         bytes.extend_from_slice(&self.bind_id(&mut backend, &prepared, command));
         backend.socket.write_all(&bytes).await.map_err(|e| failed(e.to_string()))?;
+        statement.has_long_data.set(true);
         self.pins.insert(Pins::LONG_DATA);
         self.settle(backend, false).await
     }

@@ -33,36 +33,53 @@ impl Session {
         seen: &Seen,
     ) -> Result<(), End> {
         if let (Some(text), Some(prepared)) = (job.text, &seen.prepare_ok) {
-            let closed = backend.statements.insert(text.serial, prepared.id);
+            let closed = backend.statements.insert(text.serial, prepared.id, false);
             backend.close_statements(&closed);
         }
-        if !seen.changes.is_empty() || is_untold(&backend, seen) {
+        if !seen.changes.is_empty() || is_untold(&backend, job.facts, seen) {
             let absorbed = Box::pin(self.absorb(&mut backend, job, seen)).await;
             absorbed.map_err(|error| End::StateLost(format!("while its state was read: {error}")))?;
         }
         if let Some(prepared) = &job.prepared {
-            self.note_execution(prepared, seen);
+            let asked = job.opens_cursor || job.kind == ResponseKind::Fetch;
+            self.note_execution(prepared, seen, asked);
         }
         self.update_transaction(job, seen);
         let runs = job.kind != ResponseKind::Prepare;
         if runs {
             self.update_pins(job.facts, seen);
             self.note_last(job.facts, &backend, seen);
+            self.note_sequence(job.facts, &backend);
             self.tell_control_plane(job.facts);
         }
-        let keep = runs && self.knows_something(job.facts, seen);
+        if runs && seen.error.is_none() && job.facts.effects.contains(Effects::CLOSES_CONNECTION) {
+            // The server has closed it, and on a direct connection the client would see that.
+            self.pins = Pins::NONE;
+            drop(backend);
+            return Err(End::Quit);
+        }
+        if !runs {
+            self.note_preparation(&backend, seen);
+        }
+        let keep = self.knows_something(job.facts, seen, runs);
         self.settle(backend, keep).await
     }
 
     /// Holds the connection, leases it, or gives it back.
     pub(super) async fn settle(&mut self, mut backend: Backend, knows_something: bool) -> Result<(), End> {
+        if backend.tainted && !self.pins.is_empty() {
+            return Err(End::StateLost(format!(
+                "{}: the connection's state is not known any more",
+                self.pins
+            )));
+        }
         self.shared.pins.store(self.pins.bits(), std::sync::atomic::Ordering::Relaxed);
         if !self.pins.is_empty() {
             self.shared.set_backend(Some((backend.place, backend.thread_id)));
             self.held = Some(backend);
             return Ok(());
         }
-        if !knows_something && self.insert_id != InsertId::OnLease {
+        if !knows_something && self.insert_id != InsertId::OnLease && self.sequence_on != Some(backend.id) {
             self.release(backend);
             return Ok(());
         }
@@ -127,6 +144,14 @@ impl Session {
     }
 
     fn update_pins(&mut self, facts: &Facts, seen: &Seen) {
+        if facts.effects.contains(Effects::SAVEPOINT) && self.autocommit_off() {
+            // Without a transaction yet, the server keeps it for the one that the next statement begins.
+            self.pins.insert(Pins::SAVEPOINT);
+        } else if seen.error.is_none()
+            && facts.effects.intersects(COMMITS_IMPLICITLY | Effects::COMMIT | Effects::ROLLBACK)
+        {
+            self.pins.remove(Pins::SAVEPOINT);
+        }
         let failed = seen.error.is_some() && facts.statements <= 1;
         let effects = facts.effects;
         for (effect, pin) in PINNING {
@@ -151,8 +176,18 @@ impl Session {
             (None, None) => seen.affected as i64,
             _ => -1,
         };
+        let here = (backend.place, backend.id, backend.uses + 1);
+        let conditions = seen.warnings > 0 || seen.error.is_some();
+        // The list of warnings outlives statements that use no table and leave none of their own (tried on 10.11).
+        let outlived =
+            !conditions && facts.tables.is_empty() && seen.last_rows.is_some() && self.last.has_conditions;
+        let outlived_on = match self.last.conditions_on {
+            Some((_, id, _)) if id == backend.id => Some(here),
+            elsewhere => elsewhere,
+        };
         self.last = LastStatement {
-            ran_on: Some((backend.place, backend.id, backend.uses + 1)),
+            ran_on: Some(here),
+            conditions_on: if outlived { outlived_on } else { Some(here) },
             found_rows: seen.last_rows.unwrap_or(self.last.found_rows),
             found_on: if seen.last_rows.is_some() {
                 unsure.then_some(backend.id)
@@ -160,23 +195,39 @@ impl Session {
                 self.last.found_on
             },
             row_count,
-            has_conditions: seen.warnings > 0 || seen.error.is_some(),
-            captured_warnings: None,
+            has_conditions: conditions || outlived,
+            captured_warnings: if outlived { self.last.captured_warnings.take() } else { None },
         };
         if facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0 {
             self.insert_id = InsertId::OnLease;
         }
     }
 
-    fn knows_something(&self, facts: &Facts, seen: &Seen) -> bool {
-        seen.warnings > 0
-            || seen.error.is_some()
-            || (facts.statements > 1 && seen.last_rows.is_some())
+    fn knows_something(&self, facts: &Facts, seen: &Seen, runs: bool) -> bool {
+        if seen.warnings > 0 || seen.error.is_some() {
+            return true;
+        }
+        runs && ((facts.statements > 1 && seen.last_rows.is_some())
+            || super::sequence::draws(facts)
             || facts.effects.contains(Effects::CALC_FOUND_ROWS)
-            || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0)
+            || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0))
     }
 
-    fn tell_control_plane(&self, facts: &Facts) {
+    /// Preparing a statement leaves warnings and errors like running it, and nothing else.
+    fn note_preparation(&mut self, backend: &Backend, seen: &Seen) {
+        let here = (backend.place, backend.id, backend.uses + 1);
+        self.last.conditions_on = Some(here);
+        self.last.has_conditions = seen.warnings > 0 || seen.error.is_some();
+        self.last.captured_warnings = None;
+        if self.last.ran_on.is_some_and(|(_, id, _)| id == backend.id) {
+            self.last.ran_on = Some(here);
+        }
+    }
+
+    fn tell_control_plane(&mut self, facts: &Facts) {
+        if facts.effects.contains(Effects::DDL) && names_a_database(facts) {
+            self.entered = std::time::Instant::now();
+        }
         if facts.effects.intersects(Effects::ACCOUNT_DDL | Effects::ROUTINE_DDL | Effects::SETS_GLOBAL) {
             self.worker.core.cluster(self.identity.cluster).control.refresh();
         }
@@ -194,10 +245,17 @@ impl Session {
         seen: &Seen,
     ) -> Result<(), crate::backend::ExchangeError> {
         let mut changes = seen.changes.clone();
-        if is_untold(backend, seen) {
-            let pong = backend.command(&[mysql_wire::Command::Ping as u8]).await?;
-            let ok = mysql_wire::OkPacket::parse(pong.payload(), backend.response_capabilities())?;
-            changes.extend_from_slice(ok.session_state);
+        if is_untold(backend, job.facts, seen) {
+            if seen.error.is_some() {
+                let pong = backend.command(&[mysql_wire::Command::Ping as u8]).await?;
+                let ok = mysql_wire::OkPacket::parse(pong.payload(), backend.response_capabilities())?;
+                changes.extend_from_slice(ok.session_state);
+            } else {
+                self.ask_for_position(backend).await?;
+                if !job.facts.functions.is_empty() || job.facts.effects.contains(Effects::CALL) {
+                    self.pins.insert(Pins::UNKNOWN_CHANGE);
+                }
+            }
         }
         let mut state = (*self.state).clone();
         let mut absorbed = Absorbed::default();
@@ -213,12 +271,17 @@ impl Session {
                     }
                 }
                 StateChange::Schema(name) => {
+                    self.entered = std::time::Instant::now();
+                    backend.entered = self.entered;
                     absorbed.named = true;
                     state.database = (!name.is_empty()).then(|| Arc::from(name));
                 }
                 StateChange::StateChanged(changed) => absorbed.changed |= changed,
                 _ => {}
             }
+        }
+        if absorbed.charset && self.charset_from_text(job, &mut state) {
+            absorbed.charset = false;
         }
         self.repair(backend, &mut state, &absorbed).await?;
         if absorbed.changed
@@ -230,6 +293,10 @@ impl Session {
         }
         if absorbed.uncarried {
             self.pins.insert(Pins::VARIABLE);
+        }
+        if job.facts.statements > 1 && mentions_set_statement(job.facts) {
+            // Which of the reported values are gone again cannot be told.
+            self.pins.insert(Pins::UNKNOWN_CHANGE);
         }
         if state != *self.state {
             self.set_state(state);
@@ -261,10 +328,35 @@ impl Session {
             }
             _ if is_uncarried(name) => absorbed.uncarried = true,
             _ => {
-                absorbed.charset |= name.starts_with("character_set_") || name.starts_with("collation_");
+                // Reported without its collation.
+                absorbed.charset |= name == "character_set_connection";
                 state.set_variable(name, value);
             }
         }
+    }
+
+    /// The collation of a plain `SET NAMES`, which needs no question: one more statement on the connection would change
+    /// what `ROW_COUNT()` says.
+    fn charset_from_text(&self, job: &Job<'_>, state: &mut crate::state::StateSet) -> bool {
+        let text = job.command.payload().get(1..).unwrap_or_default();
+        if job.kind != ResponseKind::Query || job.facts.statements != 1 {
+            return false;
+        }
+        let Some(names) = sql::set_names(text, self.mode).filter(|n| !n.default && !n.character_set) else {
+            return false;
+        };
+        let collation = match (names.collation, names.charset) {
+            (Some(collation), _) => Arc::<str>::from(collation.to_ascii_lowercase()),
+            (None, Some(charset)) => {
+                let view = self.worker.core.cluster(self.identity.cluster).view();
+                let known = view.catalogue.default_collations.get(&*charset.to_ascii_lowercase()).cloned();
+                let Some(collation) = known else { return false };
+                collation
+            }
+            (None, None) => return false,
+        };
+        state.charset.collation = collation;
+        true
     }
 
     /// Undoes on the connection what must not stay there, and asks for what trackers do not tell.
@@ -278,9 +370,7 @@ impl Session {
             // SET NAMES … COLLATE reports the character set, but not the collation (tried on MariaDB 10.11).
             let sql = b"SELECT @@character_set_client, @@character_set_results, @@collation_connection";
             let row = backend.query(sql).await?.first_row();
-            let text = |i: usize| {
-                row.get(i).and_then(|v| v.as_deref()).map(|v| Arc::<str>::from(String::from_utf8_lossy(v)))
-            };
+            let text = |i: usize| row.get(i).and_then(|v| v.as_deref()).map(ascii);
             if let (Some(client), Some(collation)) = (text(0), text(2)) {
                 state.charset = crate::state::Charset { client, results: text(1), collation };
             }
@@ -290,6 +380,15 @@ impl Session {
         }
         if absorbed.timeouts {
             backend.query(b"SET wait_timeout=DEFAULT, interactive_timeout=DEFAULT").await?;
+        }
+        Ok(())
+    }
+
+    /// The newest transaction of the connection, where no tracker has told it.
+    async fn ask_for_position(&mut self, backend: &mut Backend) -> Result<(), crate::backend::ExchangeError> {
+        let answer = backend.query(b"SELECT @@last_gtid").await?;
+        if let Some(value) = answer.first_value() {
+            self.advance(backend, &value);
         }
         Ok(())
     }
@@ -319,12 +418,22 @@ impl Session {
     }
 }
 
-/// Without DEPRECATE_EOF, what a result set has changed is told only by the next OK, which must not be another
-/// session's (tried on MariaDB 10.11).
-fn is_untold(backend: &Backend, seen: &Seen) -> bool {
+/// What a statement has changed before it failed is told only by the next OK, which must not be another session's; what
+/// a result set has changed without DEPRECATE_EOF is not told at all (tried on MariaDB 10.11).
+fn is_untold(backend: &Backend, facts: &Facts, seen: &Seen) -> bool {
+    let harmless = facts.access == sql::Access::Read && facts.functions.is_empty();
+    if seen.error.is_some() && !harmless {
+        return true;
+    }
     !backend.capabilities.contains(mysql_wire::Capabilities::DEPRECATE_EOF)
         && seen.rows.is_some()
-        && seen.status.is_some_and(|s| s.contains(StatusFlags::SESSION_STATE_CHANGED))
+        && (facts.access == sql::Access::Write
+            || seen.status.is_some_and(|s| s.contains(StatusFlags::SESSION_STATE_CHANGED)))
+}
+
+/// A name in whatever character set the session has its results: names are ASCII, wide ones have zeroes in between.
+fn ascii(value: &[u8]) -> Arc<str> {
+    value.iter().filter(|b| **b != 0).map(|b| char::from(*b)).collect::<String>().into()
 }
 
 /// `SET STATEMENT … FOR …`: trackers report the values, though they are gone with the statement.
@@ -332,6 +441,18 @@ fn sets_for_one_statement(facts: &Facts) -> bool {
     let mut words = facts.digest_text.split_whitespace();
     let mut is = |word: &str| words.next().is_some_and(|w| w.eq_ignore_ascii_case(word));
     is("set") && is("statement")
+}
+
+/// `ALTER DATABASE` and its kin: the session itself sees at once what it has changed.
+fn names_a_database(facts: &Facts) -> bool {
+    let text = facts.digest_text.to_ascii_lowercase();
+    text.contains(" database") || text.contains(" schema")
+}
+
+/// One of several statements may be `SET STATEMENT`.
+fn mentions_set_statement(facts: &Facts) -> bool {
+    let text = facts.digest_text.to_ascii_lowercase();
+    text.contains("set statement") || text.len() >= Facts::DIGEST_TEXT_LIMIT
 }
 
 /// Variables that a connection cannot be given later with the same meaning.
@@ -351,6 +472,8 @@ fn is_uncarried(name: &str) -> bool {
             | "skip_replication"
             | "in_transaction"
             | "debug"
+            | "profiling"
+            | "completion_type"
             | "debug_dbug"
             | "debug_sync"
     )
@@ -369,6 +492,21 @@ const PINNING: &[(Effects, Pins)] = &[
     (Effects::CALL, Pins::PROCEDURE),
     (Effects::XA, Pins::XA),
 ];
+
+/// All effects that pin.
+pub(super) fn pinning() -> Effects {
+    PINNING.iter().fold(Effects::NONE, |all, (effect, _)| all | *effect)
+}
+
+/// Effects that end a transaction by themselves.
+pub(super) const COMMITS_IMPLICITLY: Effects = Effects::BEGIN
+    .union(Effects::DDL)
+    .union(Effects::LOCK_TABLES)
+    .union(Effects::ACCOUNT_DDL)
+    .union(Effects::ROUTINE_DDL)
+    .union(Effects::SETS_AUTOCOMMIT)
+    .union(Effects::SETS_PASSWORD)
+    .union(Effects::XA);
 
 /// Statements whose change of state is known from their text.
 const NAMES_ITS_CHANGE: Effects = Effects::SETS_USER_VARIABLE

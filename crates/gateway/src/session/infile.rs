@@ -7,6 +7,7 @@ use super::client::Inbound;
 use super::response::{Relay, RelayError, Seen, Step};
 use super::{Client, Session};
 use crate::backend::Backend;
+use crate::registry::SessionShared;
 use crate::worker::Worker;
 
 impl Session {
@@ -14,28 +15,37 @@ impl Session {
     pub(super) async fn relay_file(
         mut relay: Relay<'_>,
         worker: &Worker,
+        shared: &SessionShared,
         client: &mut Client,
         backend: &mut Backend,
     ) -> Result<Seen, RelayError> {
         loop {
             // The client counts on from the server's request.
-            let mut sequence = relay.scanner.last_seq().wrapping_add(1);
+            let mut sequence = relay.seen.last_sequence.wrapping_add(1);
+            let mut full = false;
             loop {
-                let packet = std::future::poll_fn(|cx| client.poll_packet(cx, worker, sequence)).await;
-                let packet = match packet.map_err(RelayError::Client)? {
+                shared.set_stalled(worker.now_ms().max(1));
+                let packet = std::future::poll_fn(|cx| match client.poll_packet(cx, worker, sequence) {
+                    Poll::Pending if shared.must_stop(cx.waker()) => Poll::Ready(Err(RelayError::Stopped)),
+                    polled => polled.map_err(RelayError::Client),
+                });
+                let packet = match packet.await? {
                     Inbound::Command(packet) => packet,
                     _ => return Err(RelayError::Client(io::ErrorKind::InvalidData.into())),
                 };
                 backend.socket.write_all(packet.raw()).await.map_err(RelayError::Server)?;
                 sequence = sequence.wrapping_add(1);
-                if packet.payload().is_empty() {
+                // An empty packet ends the file, unless it only ends a packet of the greatest length.
+                if packet.payload().is_empty() && !full {
                     break;
                 }
+                full = packet.payload().len() == mysql_wire::MAX_PAYLOAD;
             }
             relay.sent = 0;
+            shared.set_stalled(0);
             let step = std::future::poll_fn(|cx| match relay.poll(cx, worker, client, backend, b"") {
-                Poll::Ready(step) => Poll::Ready(step),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending if shared.must_stop(cx.waker()) => Poll::Ready(Err(RelayError::Stopped)),
+                polled => polled,
             });
             // Several statements in one text may each ask for a file.
             if step.await? != Step::LocalInfile {

@@ -1,12 +1,13 @@
 //! `KILL`: the ids are hadal's own; the servers know others.
 
-use mysql_wire::ResponseKind;
+use mysql_client::{Client, ConnectOptions};
+use mysql_wire::{Capabilities, LoginRequest, ResponseKind, ServerError};
 use sql::{Effects, Facts, KillTarget, SpanKind};
 
 use super::client::CommandPacket;
 use super::query::Job;
 use super::special::replace;
-use super::{End, Session, error};
+use super::{End, Session, UNREACHABLE, error};
 use crate::registry::{FIRST_ID, SessionShared, Signal};
 
 impl Session {
@@ -68,7 +69,11 @@ impl Session {
             target.raise(Signal::Kill);
         }
         if target.busy.load(std::sync::atomic::Ordering::SeqCst) || !query_only {
-            self.kill_on_server(&target, query_only).await;
+            if let Err(refusal) = Box::pin(self.kill_on_server(&target, query_only)).await
+                && query_only
+            {
+                return self.send_error(sequence, &refusal).await;
+            }
         }
         self.send_ok(sequence).await
     }
@@ -83,25 +88,47 @@ impl Session {
         Err(End::Killed)
     }
 
-    /// Has the server interrupt what the session runs there, over another connection of the same user.
-    async fn kill_on_server(&mut self, target: &SessionShared, query_only: bool) {
-        let Some((place, thread)) = target.backend() else { return };
-        let what = if query_only { "QUERY" } else { "CONNECTION" };
-        let facts = super::command_facts(false);
-        let command = CommandPacket::default();
-        let job = Job::new(&command, ResponseKind::Simple, &facts);
-        let held = self.held.take();
-        let obtained = self.obtain(place, &job, true).await;
-        self.held = held;
-        if let Ok(Some(mut backend)) = obtained {
-            // Between the look and the kill the connection must not go to somebody else.
-            let _guard = target.guard_kill();
-            if target.backend() == Some((place, thread))
-                && let Err(error) = backend.query(format!("KILL {what} {thread}").as_bytes()).await
-            {
-                tracing::debug!(session = self.shared.id, target = target.id, %error, "the server did not kill");
+    /// Has the server interrupt what the session runs there: over a connection of its own, since the pool may be what
+    /// the killed ones have exhausted.
+    async fn kill_on_server(&mut self, target: &SessionShared, query_only: bool) -> Result<(), ServerError> {
+        let Some((place, thread)) = target.backend() else {
+            if query_only {
+                target.interrupt();
             }
-            self.release(backend);
+            return Ok(());
+        };
+        let what = if query_only { "QUERY" } else { "CONNECTION" };
+        let address = {
+            let view = self.worker.core.cluster(place.cluster).view();
+            view.server(place.server).map(|server| server.address.clone())
+        };
+        let Some(address) = address else { return Ok(()) };
+        let options = ConnectOptions {
+            address: (*address).clone(),
+            login: LoginRequest {
+                user: self.identity.user.as_bytes().to_vec(),
+                secret: self.identity.pools.secret(),
+                database: None,
+                capabilities: Capabilities::NONE,
+                collation: crate::state::Charset::HANDSHAKE_ID,
+                max_packet: 1 << 24,
+                attributes: Vec::new(),
+            },
+            timeout: std::time::Duration::from_secs(3),
+        };
+        let failed =
+            |why: String| error(UNREACHABLE, "HY000", format!("hadal: could not kill on {address}: {why}"));
+        let mut client = Client::connect(&options).await.map_err(|e| failed(e.to_string()))?;
+        // Between the look and the kill the connection must not go to somebody else.
+        let _guard = target.guard_kill();
+        if target.backend() == Some((place, thread))
+            && let Err(refused) = client.exec(&format!("KILL {what} {thread}")).await
+            // 1094: it has gone by itself.
+            && refused.code() != Some(1094)
+        {
+            return Err(failed(refused.to_string()));
         }
+        client.close().await;
+        Ok(())
     }
 }

@@ -37,20 +37,24 @@ impl Session {
     pub(super) async fn capture(&mut self, backend: &mut Backend) -> Result<(), ExchangeError> {
         // In this order: a statement without tables leaves the list of warnings alone, while SHOW WARNINGS changes
         // FOUND_ROWS() (both tried on MariaDB 10.11).
-        let reply = backend.query(b"SELECT LAST_INSERT_ID(), FOUND_ROWS()").await?;
+        let reply = backend
+            .query(b"SET STATEMENT sql_select_limit=DEFAULT FOR SELECT LAST_INSERT_ID(), FOUND_ROWS()")
+            .await?;
         let values = reply.first_row();
         let number = |i: usize| {
-            let value = values.get(i)?.as_deref()?;
-            std::str::from_utf8(value).ok()?.parse::<u64>().ok()
+            // In a wide character set digits have zeroes in between.
+            let digits: Vec<u8> = values.get(i)?.as_deref()?.iter().copied().filter(|b| *b != 0).collect();
+            std::str::from_utf8(&digits).ok()?.parse::<u64>().ok()
         };
         if self.insert_id == InsertId::OnLease {
-            self.insert_id = InsertId::Known(number(0).unwrap_or_default());
+            let Some(id) = number(0) else { return Err(ExchangeError::NoAnswer) };
+            self.insert_id = InsertId::Known(id);
         }
         if self.last.found_on == Some(backend.id) {
             self.last.found_rows = number(1).unwrap_or(self.last.found_rows);
             self.last.found_on = None;
         }
-        if self.last.ran_on.is_some_and(|(_, id, _)| id == backend.id) {
+        if self.last.conditions_on.is_some_and(|(_, id, _)| id == backend.id) {
             if self.last.has_conditions {
                 self.last.captured_warnings = Some(backend.query(b"SHOW WARNINGS").await?.bytes);
             }
@@ -60,14 +64,20 @@ impl Session {
 
     /// The connection is gone, and with it what it knew; on a direct connection the client would be gone, too.
     pub(super) fn forget_diagnostics(&mut self) {
-        if self.insert_id == InsertId::OnLease {
+        if self.insert_id == InsertId::OnLease && self.lease.is_none() && self.held.is_none() {
             self.insert_id = InsertId::Known(0);
         }
     }
 
     /// Gives back a connection that nothing of the session is left on.
-    pub(super) fn release(&mut self, backend: Backend) {
+    pub(super) fn release(&mut self, mut backend: Backend) {
         self.shared.set_backend(None);
+        self.lose_sequence(&backend);
+        if backend.had_private {
+            let closed = backend.statements.drop_private();
+            backend.close_statements(&closed);
+            backend.had_private = false;
+        }
         if self.shared.is_under_fire() || backend.short_lived || backend.tainted || !backend.carry.is_empty()
         {
             return;

@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use mysql_wire::auth::{caching_sha2, native};
 use mysql_wire::{
-    AuthMoreData, AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, MAX_PAYLOAD, OkPacket,
-    ResponseKind, ServerError, SslRequest, StateChange, StatusFlags,
+    AuthMoreData, AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, OkPacket, ResponseKind,
+    ServerError, SslRequest, StateChange, StatusFlags,
 };
 
 use super::client::{CommandPacket, Inbound};
@@ -49,6 +49,9 @@ const OFFERED: Capabilities = Capabilities(
         | Capabilities::MARIADB_EXTENDED_METADATA.0
         | Capabilities::MARIADB_BULK_UNIT_RESULTS.0,
 );
+
+/// Nobody who has proved nothing yet may send more at once: room for every field and for attributes of 64 KiB.
+const LOGIN_LIMIT: usize = 80 * 1024;
 
 /// The login's view of the connection, before there is a session.
 pub(super) struct Login {
@@ -238,7 +241,7 @@ pub(super) async fn read_packet(
         Some(Signal::Timeout) => Poll::Ready(Err(End::IdleTooLong)),
         Some(Signal::Drain) => Poll::Ready(Err(End::Draining)),
         Some(Signal::Release) | None => {
-            client.poll_command(cx, worker, expected, MAX_PAYLOAD - 1).map_err(End::Client)
+            client.poll_command(cx, worker, expected, LOGIN_LIMIT).map_err(End::Client)
         }
     });
     match woken.await? {
@@ -257,6 +260,7 @@ impl Session {
         let mut state = (*self.state).clone();
         state.database = database.as_deref().map(Arc::from);
         let charset = state.charset.clone();
+        self.entered = std::time::Instant::now();
         self.set_state(state);
         if let Err(refusal) = self.check_in().await {
             self.worker.core.metrics.refused_logins.fetch_add(1, Ordering::Relaxed);

@@ -31,6 +31,8 @@ pins! {
     /// A procedure may leave anything behind.
     PROCEDURE = 12, "CALL";
     XA = 13, "XA transaction";
+    /// Before the transaction that it belongs to has begun, with `autocommit=0`.
+    SAVEPOINT = 15, "SAVEPOINT";
     /// The server reported a change of state that hadal cannot name.
     UNKNOWN_CHANGE = 14, "unnamed change of state";
 }
@@ -64,7 +66,7 @@ impl Pins {
 
     /// Reasons that end with a transaction, or leave nothing behind on the connection.
     pub(crate) fn leave_nothing(self) -> bool {
-        self.0 & !(Pins::TRANSACTION.0 | Pins::CURSOR.0 | Pins::NEXT_TRANSACTION.0) == 0
+        self.0 & !(Pins::TRANSACTION.0 | Pins::CURSOR.0 | Pins::NEXT_TRANSACTION.0 | Pins::SAVEPOINT.0) == 0
     }
 
     pub(crate) fn names(self) -> Vec<&'static str> {

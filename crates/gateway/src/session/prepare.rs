@@ -28,9 +28,15 @@ impl Session {
         let text = command.payload().get(1..).unwrap_or_default();
         let facts = self.worker.facts(text, self.mode);
         let hint = sql::hint(text).ok().flatten();
-        let interned = self.worker.texts.borrow_mut().intern(text, &self.state);
+        let scoped = super::special::with_scopes(&facts, text, self.mode);
+        let own = self.with_own_id(&facts, scoped.as_deref().unwrap_or(text));
+        let rewritten = own.as_ref().map(|(text, _)| &text[..]).or(scoped.as_deref());
+        let remade = rewritten.map(|text| CommandPacket::of_prepare(text, command.sequence));
+        let rename = own.as_ref().map(|(_, rename)| rename);
+        let interned = self.worker.texts.borrow_mut().intern(rewritten.unwrap_or(text), &self.state);
         let id = self.next_statement;
-        let mut job = Job::new(command, ResponseKind::Prepare, &facts);
+        let mut job = Job::new(remade.as_ref().unwrap_or(command), ResponseKind::Prepare, &facts);
+        job.rename = rename;
         job.hint = hint.as_ref();
         job.statement_id = Some(id);
         job.text = Some(&interned);
@@ -41,8 +47,10 @@ impl Session {
             facts,
             hint,
             params: ok.params,
+            rename: own.map(|(_, rename)| rename),
             types: Default::default(),
             has_cursor: Default::default(),
+            has_long_data: Default::default(),
             private: Default::default(),
         };
         self.statements.insert(id, Rc::new(statement));
@@ -99,14 +107,22 @@ impl Session {
         let text = &statement.text;
         let elsewhere = !Arc::ptr_eq(&text.state, &backend.state) && *text.state != *backend.state;
         if elsewhere {
-            self.bring_into(backend, &text.state.clone()).await?;
+            let mut state = (*text.state).clone();
+            if state.database.is_none() {
+                // A connection cannot be without a database again; the text names its tables in full, or failed.
+                state.database.clone_from(&backend.state.database);
+            }
+            let state = self.worker.core.interner.intern(state);
+            self.bring_into(backend, &state).await?;
         }
         let prepared = backend.prepare(&text.text).await;
         if elsewhere {
             let state = self.state.clone();
             self.bring_into(backend, &state).await?;
         }
-        let closed = backend.statements.insert(statement.serial(), prepared?.id);
+        let closed =
+            backend.statements.insert(statement.serial(), prepared?.id, statement.private.get().is_some());
+        backend.had_private |= statement.private.get().is_some();
         backend.close_statements(&closed);
         Ok(())
     }
@@ -156,7 +172,7 @@ impl Session {
 
     /// Frees what a statement holds on the pinned connection.
     async fn clear_statement(&mut self, statement: &Rc<Statement>) -> Result<(), End> {
-        let pinned = statement.has_cursor.get() || self.pins.contains(Pins::LONG_DATA);
+        let pinned = statement.has_cursor.get() || statement.has_long_data.get();
         let Some(mut backend) = self.held.take_if(|_| pinned) else { return Ok(()) };
         if let Some(bound) = backend.statements.get(statement.serial()) {
             let mut payload = vec![Command::StmtReset as u8];
@@ -168,24 +184,38 @@ impl Session {
             }
         }
         statement.has_cursor.set(false);
-        if !self.statements.values().any(|s| s.has_cursor.get()) {
-            self.pins.remove(Pins::CURSOR);
-        }
-        self.pins.remove(Pins::LONG_DATA);
+        statement.has_long_data.set(false);
+        self.update_statement_pins(statement);
         self.settle(backend, false).await
     }
 
     /// Cursors and long data after an execution.
-    pub(super) fn note_execution(&mut self, prepared: &Use<'_>, seen: &Seen) {
-        self.pins.remove(Pins::LONG_DATA);
-        let open = seen.status.is_some_and(|s| {
-            s.contains(StatusFlags::CURSOR_EXISTS) && !s.contains(StatusFlags::LAST_ROW_SENT)
-        });
+    pub(super) fn note_execution(&mut self, prepared: &Use<'_>, seen: &Seen, asked: bool) {
+        let open = asked
+            && seen.status.is_some_and(|s| {
+                s.contains(StatusFlags::CURSOR_EXISTS) && !s.contains(StatusFlags::LAST_ROW_SENT)
+            });
         prepared.statement.has_cursor.set(open);
-        if open {
-            self.pins.insert(Pins::CURSOR);
-        } else if !self.statements.values().any(|s| s.has_cursor.get()) {
-            self.pins.remove(Pins::CURSOR);
+        prepared.statement.has_long_data.set(false);
+        self.update_statement_pins(prepared.statement);
+    }
+
+    /// The pins of all statements; the one at hand may be closed already and is counted, too.
+    pub(super) fn update_statement_pins(&mut self, current: &Rc<Statement>) {
+        if !current.has_cursor.get()
+            && !self.pins.contains(Pins::CURSOR)
+            && !self.pins.contains(Pins::LONG_DATA)
+        {
+            return;
+        }
+        let all = || self.statements.values().chain(std::iter::once(current));
+        let (cursors, data) = (all().any(|s| s.has_cursor.get()), all().any(|s| s.has_long_data.get()));
+        for (pin, wanted) in [(Pins::CURSOR, cursors), (Pins::LONG_DATA, data)] {
+            if wanted {
+                self.pins.insert(pin);
+            } else {
+                self.pins.remove(pin);
+            }
         }
     }
 }
@@ -207,8 +237,12 @@ fn rebuild(payload: &[u8], params: u16, bulk: bool, id: u32, types: Option<&[u8]
     } else if let Ok(execute) = Execute::parse(payload, params) {
         execute.with_types(id, types, &mut out);
     }
-    // A packet that cannot be read is the server's to refuse.
-    let payload = if out.is_empty() { payload } else { &out };
+    if out.is_empty() {
+        // A packet that cannot be read is the server's to refuse, but for this statement and no other.
+        out.extend_from_slice(payload);
+        mysql_wire::stmt::patch_statement_id(&mut out, id);
+    }
+    let payload = &out;
     let mut raw = Vec::with_capacity(payload.len() + 8);
     mysql_wire::write_packet(&mut raw, &mut 0, payload);
     raw

@@ -64,9 +64,7 @@ impl Session {
             let facts = super::command_facts(false);
             let command = CommandPacket::default();
             let job = Job::new(&command, ResponseKind::Simple, &facts);
-            let held = self.held.take();
-            let obtained = self.obtain(place, &job, true).await;
-            self.held = held;
+            let obtained = self.from_pool(place, &job, true).await;
             let Ok(Some(mut backend)) = obtained else { continue };
             let Ok(reply) = backend.query(b"SHOW FULL PROCESSLIST").await else { continue };
             self.release(backend);

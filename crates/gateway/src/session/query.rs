@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Instant;
 
 use mysql_wire::scan::ResponseKind;
@@ -33,6 +34,8 @@ pub(super) struct Job<'a> {
     pub(super) text: Option<&'a Rc<Text>>,
     /// It leaves something on its connection that later writes of the session need beside them.
     pub(super) needs_primary: bool,
+    /// The execution asks for a cursor.
+    pub(super) opens_cursor: bool,
     /// Names of columns to be put back.
     pub(super) rename: Option<&'a Rename>,
     /// The answer is a list of threads, whose ids are to be exchanged.
@@ -50,6 +53,7 @@ impl<'a> Job<'a> {
             statement_id: None,
             text: None,
             needs_primary: false,
+            opens_cursor: false,
             rename: None,
             process_list: false,
         }
@@ -80,7 +84,7 @@ impl Session {
     pub(super) async fn query(&mut self, command: &CommandPacket) -> Result<(), End> {
         let text = command.payload().get(1..).unwrap_or_default();
         let facts: Rc<Facts> = self.worker.facts(text, self.mode);
-        if facts.effects.intersects(SPECIAL) || begins_with_comment(text) {
+        if facts.effects.intersects(SPECIAL) || begins_with_comment(text) || sets_by_at_signs(&facts, text) {
             return Box::pin(self.special_query(command, &facts)).await;
         }
         self.run(Job::new(command, ResponseKind::Query, &facts)).await.map(drop)
@@ -96,7 +100,13 @@ impl Session {
     async fn run_routed(&mut self, job: Job<'_>) -> Result<Ran, End> {
         let began = Instant::now();
         self.clock = began;
+        self.shared.clear_interrupt();
         let mut avoid: Option<Why> = None;
+        if job.facts.reason == sql::Reason::SideEffectFunction
+            && !Box::pin(self.prepare_last_value(&job)).await?
+        {
+            return Ok(Ran::Refused);
+        }
         if self.split.is_some() && !self.stays_on_replica(&job) && !self.enter_primary(&job).await? {
             return Ok(Ran::Refused);
         }
@@ -172,6 +182,16 @@ impl Session {
                 return Ok(None);
             }
         };
+        if self.shared.is_interrupted() {
+            self.shared.clear_interrupt();
+            self.settle(backend, false).await?;
+            self.send_error(job.command.sequence, &super::error(1317, "70100", INTERRUPTED.into())).await?;
+            return Ok(None);
+        }
+        if self.shared.is_killed() {
+            drop(backend);
+            return Err(End::Killed);
+        }
         if decision.wait && !Box::pin(self.wait_for_position(&mut backend)).await {
             self.release(backend);
             return Ok(Some(Tried::ReplicaRefused));
@@ -242,56 +262,99 @@ impl Session {
             bytes
         });
         let command = with_outbox.as_deref().unwrap_or(command);
-        let mut relay = Relay::new(job.kind, backend, &self.tracked);
-        relay.hold_error = retryable;
-        relay.statement_id = job.statement_id;
-        relay.collect = (job.rename.is_some() || job.process_list).then(Vec::new);
-        let (worker, client) = (&self.worker, &mut self.client);
-        let step = std::future::poll_fn(|cx| relay.poll(cx, worker, client, backend, command)).await;
-        match step {
-            Ok(Step::Complete) => {
-                let (seen, collected) = (relay.seen, relay.collect);
-                if let Some(packets) = collected {
-                    self.send_collected(job, backend, &packets).await?;
-                }
-                Ok(Tried::Done(seen))
+        let mut freed = false;
+        loop {
+            let mut relay = Relay::new(job.kind, backend, &self.tracked);
+            relay.hold_error = retryable || job.kind == ResponseKind::Prepare;
+            relay.statement_id = job.statement_id;
+            if !job.opens_cursor {
+                relay.scanner = relay.scanner.without_cursor();
             }
-            Ok(Step::HeldError) => {
-                let seen = relay.seen;
-                // An interrupted statement must not be run again behind the back of whoever interrupted it.
-                if matches!(seen.error, Some(1317 | 1927 | 1969 | 3024)) {
-                    let packet = std::mem::take(&mut relay.held_error);
-                    self.client.output.extend_from_slice(&packet);
-                    self.flush().await?;
-                    return Ok(Tried::Done(seen));
-                }
-                Ok(Tried::ReplicaRefused)
+            relay.collect = (job.rename.is_some() || job.process_list).then(Vec::new);
+            let step =
+                drive(&mut relay, &self.worker, &self.shared, &mut self.client, backend, command).await;
+            if matches!(step, Ok(Step::HeldError)) && relay.seen.error == Some(TOO_MANY_STATEMENTS) && !freed
+            {
+                freed = true;
+                self.free_statements(backend).await;
+                continue;
             }
-            Ok(Step::LocalInfile) => {
-                let seen = Box::pin(Self::relay_file(relay, worker, client, backend)).await;
-                self.after_file(seen)
-            }
-            Err(RelayError::Client(error)) => Err(End::Client(error)),
-            Err(error) => {
-                let seen = relay.seen;
-                if seen.forwarded {
-                    // Half an answer cannot be taken back: the client must not take it for a whole one.
-                    return Err(End::StateLost(format!("in the middle of a response: {error}")));
+            let (seen, held, collected) = (relay.seen, relay.held_error, relay.collect);
+            let begun = relay.sent > 0 || seen.begun;
+            return match step {
+                Ok(Step::Complete) => self.completed(job, backend, seen, collected).await,
+                Ok(Step::HeldError) => self.held_error(seen, &held, retryable).await,
+                Ok(Step::LocalInfile) => Box::pin(self.load_file(job.kind, backend, seen)).await,
+                Err(RelayError::Client(error)) => Err(End::Client(error)),
+                Err(RelayError::Stopped) if self.shared.is_killed() => Err(End::Killed),
+                Err(RelayError::Stopped) => Err(End::IdleTooLong),
+                // Half an answer cannot be taken back: the client must not take it for a whole one.
+                Err(error) if seen.forwarded => {
+                    Err(End::StateLost(format!("in the middle of a response: {error}")))
                 }
-                let untouched = relay.sent == 0 && !seen.begun;
-                Ok(if untouched {
-                    Tried::NoEffect(error.to_string())
-                } else {
-                    Tried::Unknown(error.to_string())
-                })
+                Err(error) if begun => Ok(Tried::Unknown(error.to_string())),
+                Err(error) => Ok(Tried::NoEffect(error.to_string())),
+            };
+        }
+    }
+
+    async fn completed(
+        &mut self,
+        job: &Job<'_>,
+        backend: &Backend,
+        seen: Seen,
+        collected: Option<Vec<u8>>,
+    ) -> Result<Tried, End> {
+        if let Some(packets) = collected {
+            self.send_collected(job, backend, &packets).await?;
+        }
+        Ok(Tried::Done(seen))
+    }
+
+    /// An error that nobody has been shown yet: another server may do better, unless somebody wanted it so.
+    async fn held_error(&mut self, seen: Seen, packet: &[u8], retryable: bool) -> Result<Tried, End> {
+        // An interrupted statement must not be run again behind the back of whoever interrupted it.
+        if retryable && !matches!(seen.error, Some(1317 | 1927 | 1969 | 3024)) {
+            return Ok(Tried::ReplicaRefused);
+        }
+        self.client.output.extend_from_slice(packet);
+        self.flush().await?;
+        Ok(Tried::Done(seen))
+    }
+
+    /// Has the server forget statements that no session keeps: those cached on this connection and on idle ones.
+    async fn free_statements(&mut self, backend: &mut Backend) {
+        let closed = backend.statements.drain();
+        backend.close_statements(&closed);
+        for pool in self.worker.core.pools.all() {
+            if pool.place == backend.place {
+                pool.retire_all();
             }
         }
+        // An answer tells that everything before it has been done.
+        let _ = backend.command(&[mysql_wire::Command::Ping as u8]).await;
+    }
+
+    async fn load_file(
+        &mut self,
+        kind: ResponseKind,
+        backend: &mut Backend,
+        seen: Seen,
+    ) -> Result<Tried, End> {
+        let mut relay = Relay::new(kind, backend, &self.tracked);
+        relay.seen = seen;
+        let loaded = Self::relay_file(relay, &self.worker, &self.shared, &mut self.client, backend).await;
+        self.shared.set_stalled(0);
+        self.after_file(loaded)
     }
 
     /// Sends a response that was kept back to be rewritten.
     async fn send_collected(&mut self, job: &Job<'_>, backend: &Backend, packets: &[u8]) -> Result<(), End> {
         let capabilities = self.client.capabilities;
         let packets = match job.rename {
+            Some(rename) if job.kind == ResponseKind::Prepare => {
+                rename.apply_to_prepared(packets, capabilities)
+            }
             Some(rename) => rename.apply(packets, capabilities),
             None => self.rewrite_process_list(backend.thread_id, packets, capabilities),
         };
@@ -303,6 +366,8 @@ impl Session {
         match seen {
             Ok(seen) => Ok(Tried::Done(seen)),
             Err(RelayError::Client(error)) => Err(End::Client(error)),
+            Err(RelayError::Stopped) if self.shared.is_killed() => Err(End::Killed),
+            Err(RelayError::Stopped) => Err(End::IdleTooLong),
             Err(error) => Err(End::StateLost(format!("while a file was loaded: {error}"))),
         }
     }
@@ -406,6 +471,54 @@ impl Session {
         }
         self.state = self.worker.core.interner.intern(state);
     }
+}
+
+/// Drives the relay; a kill, or a client that has stalled for too long, stops it.
+async fn drive(
+    relay: &mut Relay<'_>,
+    worker: &crate::worker::Worker,
+    shared: &crate::registry::SessionShared,
+    client: &mut super::Client,
+    backend: &mut Backend,
+    command: &[u8],
+) -> Result<Step, RelayError> {
+    let step = std::future::poll_fn(|cx| {
+        let polled = relay.poll(cx, worker, client, backend, command);
+        if polled.is_pending() {
+            let stalled = if client.output.is_empty() { 0 } else { stalled_since(shared, worker) };
+            shared.set_stalled(stalled);
+            if shared.must_stop(cx.waker()) {
+                return Poll::Ready(Err(RelayError::Stopped));
+            }
+        }
+        polled
+    })
+    .await;
+    shared.set_stalled(0);
+    step
+}
+
+/// As the server words error 1317.
+pub(super) const INTERRUPTED: &str = "Query execution was interrupted";
+
+/// `ER_MAX_PREPARED_STMT_COUNT_REACHED`.
+pub(super) const TOO_MANY_STATEMENTS: u16 = 1461;
+
+/// Since when the client has not taken what is there for it.
+fn stalled_since(shared: &crate::registry::SessionShared, worker: &crate::worker::Worker) -> u64 {
+    match shared.stalled_ms.load(Ordering::Relaxed) {
+        0 => worker.now_ms().max(1),
+        since => since,
+    }
+}
+
+/// `SET @@name = …` has to be given its scope.
+pub(super) fn sets_by_at_signs(facts: &Facts, text: &[u8]) -> bool {
+    let sets = Effects::SETS_SYSTEM_VARIABLE
+        | Effects::SETS_AUTOCOMMIT
+        | Effects::SET_NAMES
+        | Effects::SETS_UNCARRIED;
+    facts.effects.intersects(sets) && text.windows(2).any(|w| w == b"@@")
 }
 
 /// A leading comment may be a hint.

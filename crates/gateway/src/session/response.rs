@@ -44,6 +44,8 @@ pub(crate) struct Seen {
     /// The first packet of a `COM_STMT_PREPARE` response.
     pub(crate) prepare_ok: Option<mysql_wire::stmt::PrepareOk>,
     pub(crate) bytes: u64,
+    /// Sequence number of the server's last packet.
+    pub(crate) last_sequence: u8,
 }
 
 /// How far the relay got before it had to return.
@@ -64,6 +66,8 @@ pub(crate) enum RelayError {
     Server(io::Error),
     #[error("server: {0}")]
     Protocol(#[from] Malformed),
+    #[error("stopped")]
+    Stopped,
     #[error("a packet beyond its end")]
     Overrun,
     #[error("a response of more than {COLLECT_LIMIT} bytes cannot have its ids rewritten")]
@@ -205,6 +209,7 @@ impl<'a> Relay<'a> {
             }
             at = end;
             if matches!(steering.kind, SteerKind::LocalInfile) {
+                self.seen.last_sequence = self.scanner.last_seq();
                 step = Some(Step::LocalInfile);
                 break;
             }
@@ -324,7 +329,11 @@ impl<'a> Relay<'a> {
         self.seen.status = Some(ok.status);
         self.seen.warnings = ok.warnings;
         self.seen.error = None;
-        if ok.header == 0 {
+        if ok.header == OkPacket::END_OF_ROWS {
+            self.seen.rows = Some(self.scanner.rows());
+            self.seen.last_rows = self.seen.rows;
+        }
+        if ok.header == OkPacket::HEADER {
             self.seen.affected = ok.affected_rows;
             self.seen.insert_id = ok.last_insert_id;
             self.seen.rows = None;

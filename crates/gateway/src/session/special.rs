@@ -9,7 +9,7 @@ use mysql_wire::ResponseKind;
 
 /// The text to be put back in the names of columns, in place of what was put into the statement.
 #[derive(Debug)]
-pub(super) struct Rename {
+pub(crate) struct Rename {
     pub(super) from: Vec<u8>,
     pub(super) to: Vec<u8>,
 }
@@ -47,6 +47,10 @@ impl Session {
         if effects.contains(Effects::KILL) {
             return self.kill_statement(command, facts, text).await;
         }
+        let scoped =
+            with_scopes(facts, text, self.mode).map(|text| CommandPacket::of_query(&text, command.sequence));
+        let command = scoped.as_ref().unwrap_or(command);
+        let text = command.payload().get(1..).unwrap_or_default();
         let mut job = Job::new(command, ResponseKind::Query, facts);
         job.hint = hint.as_ref();
         if effects.contains(Effects::USES_CONNECTION_ID) {
@@ -63,11 +67,10 @@ impl Session {
 
     /// `CONNECTION_ID()` is the id that the client was greeted with, not that of a server connection it borrows.
     async fn with_connection_id(&mut self, mut job: Job<'_>, text: &[u8]) -> Result<(), End> {
-        let spans = sql::spans(text, self.mode, SpanKind::ConnectionId);
-        let Some(first) = spans.first() else { return self.run(job).await.map(drop) };
-        let id = format!("CAST({} AS UNSIGNED)", self.shared.id).into_bytes();
-        let rename = Rename { from: id.clone(), to: text.get(first.clone()).unwrap_or_default().to_vec() };
-        let rewritten = CommandPacket::of_query(&replace(text, &spans, &id), job.command.sequence);
+        let Some((own, rename)) = self.with_own_id(job.facts, text) else {
+            return self.run(job).await.map(drop);
+        };
+        let rewritten = CommandPacket::of_query(&own, job.command.sequence);
         job.command = &rewritten;
         job.rename = Some(&rename);
         if job.facts.effects.intersects(Effects::USES_PROCESSLIST) {
@@ -80,9 +83,21 @@ impl Session {
         self.run(job).await.map(drop)
     }
 
+    /// The text with the session's own id in place of `CONNECTION_ID()`, and the name to be put back.
+    pub(super) fn with_own_id(&self, facts: &Facts, text: &[u8]) -> Option<(Vec<u8>, Rename)> {
+        if !facts.effects.contains(Effects::USES_CONNECTION_ID) {
+            return None;
+        }
+        let spans = sql::spans(text, self.mode, SpanKind::ConnectionId);
+        let first = spans.first()?;
+        let id = format!("CAST({} AS UNSIGNED)", self.shared.id).into_bytes();
+        let rename = Rename { from: id.clone(), to: text.get(first.clone()).unwrap_or_default().to_vec() };
+        Some((replace(text, &spans, &id), rename))
+    }
+
     /// An execution of a prepared statement that asks for something of the session's own.
     pub(super) async fn special_execute(&mut self, job: Job<'_>) -> Result<(), End> {
-        if job.facts.effects.intersects(ABOUT_LAST) && self.held.is_none() && !self.recall().await {
+        if job.facts.effects.intersects(ABOUT_LAST) && self.held.is_none() && !self.recall(job.facts).await {
             let sure = self.last.ran_on.is_none();
             if !sure {
                 let text = "what the last statement left behind is no longer known, since its connection serves others";
@@ -99,6 +114,16 @@ impl Session {
     }
 }
 
+/// The text with a scope for every `SET @@name = …` that says none; trackers would not report those.
+pub(super) fn with_scopes(facts: &Facts, text: &[u8], mode: sql::Mode) -> Option<Vec<u8>> {
+    if !super::query::sets_by_at_signs(facts, text) {
+        return None;
+    }
+    let targets = sql::unscoped_targets(text, mode);
+    let spans: Vec<_> = targets.iter().map(|at| *at..*at).collect();
+    (!spans.is_empty()).then(|| replace(text, &spans, b"session."))
+}
+
 /// `text` with every span replaced.
 pub(super) fn replace(text: &[u8], spans: &[std::ops::Range<usize>], with: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + spans.len() * with.len());
@@ -113,6 +138,28 @@ pub(super) fn replace(text: &[u8], spans: &[std::ops::Range<usize>], with: &[u8]
 }
 
 impl Rename {
+    /// The answer to a `COM_STMT_PREPARE`, whose head is followed by definitions only.
+    pub(super) fn apply_to_prepared(
+        &self,
+        packets: &[u8],
+        capabilities: mysql_wire::Capabilities,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(packets.len());
+        let mut rest = packets;
+        let mut head = true;
+        while let Some(header) = mysql_wire::Header::parse(rest) {
+            let Some(packet) = rest.get(..header.len + 4) else { break };
+            if std::mem::take(&mut head) {
+                out.extend_from_slice(packet);
+            } else {
+                self.rename(packet, header.seq, capabilities, &mut out);
+            }
+            rest = rest.get(header.len + 4..).unwrap_or_default();
+        }
+        out.extend_from_slice(rest);
+        out
+    }
+
     /// The first result set of `packets` with the names of its columns put back.
     pub(super) fn apply(&self, packets: &[u8], capabilities: mysql_wire::Capabilities) -> Vec<u8> {
         let mut out = Vec::with_capacity(packets.len());

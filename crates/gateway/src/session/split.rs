@@ -18,17 +18,21 @@ use crate::route::{Decision, Why};
 pub(crate) struct Split {
     /// The client's own words, to be repeated on the primary; `None` if `autocommit=0` opened the transaction.
     begin: Option<Vec<u8>>,
+    /// `START TRANSACTION READ ONLY`: only what cannot be a part of it leaves the replica.
+    read_only: bool,
 }
 
 impl Session {
     /// Notes that a transaction was opened on a replica.
     pub(super) fn note_split(&mut self, job: &Job<'_>, decision: &Decision) {
-        if decision.why != Why::BeforeFirstWrite || !self.pins.contains(Pins::TRANSACTION) {
+        let read_only = decision.why == Why::ReadOnlyTransaction;
+        let splits = read_only || decision.why == Why::BeforeFirstWrite;
+        if !splits || !decision.on_replica || !self.pins.contains(Pins::TRANSACTION) {
             return;
         }
         let begins = job.facts.verb == Verb::Begin;
         let text = || job.command.payload().get(1..).unwrap_or_default().to_vec();
-        self.split = Some(Split { begin: begins.then(text) });
+        self.split = Some(Split { begin: begins.then(text), read_only });
         self.split_replica = Some(decision.server);
     }
 
@@ -45,13 +49,23 @@ impl Session {
         let ends = facts.statements == 1
             && facts.effects.intersects(Effects::COMMIT | Effects::ROLLBACK)
             && !facts.effects.intersects(Effects::COMMIT_CHAIN | Effects::SAVEPOINT);
+        if ends {
+            return true;
+        }
+        if self.split.as_ref().is_some_and(|split| split.read_only) {
+            // One snapshot for all its reads, whatever they ask; what writes, commits implicitly or leaves something on
+            // the connection is the primary's.
+            let leaves =
+                facts.effects.intersects(super::finish::COMMITS_IMPLICITLY | super::finish::pinning());
+            return !leaves && (facts.access != Access::Write || crate::route::changes_session_only(facts));
+        }
         let database = self.state.database.as_deref();
         let view = self.worker.core.cluster(self.identity.cluster).view();
         let hinted_away = job.hint.is_some_and(|h| h.to.is_some());
-        ends || self.pins.contains(Pins::CURSOR)
-            || (facts.access == Access::Read
-                && !hinted_away
-                && crate::route::objection(facts, &view.catalogue, database).is_none())
+        facts.access == Access::Read
+            && !hinted_away
+            && !job.needs_primary
+            && crate::route::objection(facts, &view.catalogue, database).is_none()
     }
 
     /// Ends the replica's share and opens the transaction on the primary. `Some` is for the client.

@@ -25,9 +25,12 @@ pub(crate) struct Statement {
     pub(crate) facts: Rc<Facts>,
     pub(crate) hint: Option<Hint>,
     pub(crate) params: u16,
+    /// Names of columns to be put back in every answer.
+    pub(crate) rename: Option<super::special::Rename>,
     /// Parameter types that the client sent last; it need not repeat them.
     pub(crate) types: RefCell<Option<Arc<[u8]>>>,
     pub(crate) has_cursor: Cell<bool>,
+    pub(crate) has_long_data: Cell<bool>,
     /// Its own serial number, once it has had a cursor or long data: a statement of equal text must not share them.
     pub(crate) private: Cell<Option<u64>>,
 }

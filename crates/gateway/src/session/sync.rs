@@ -1,6 +1,8 @@
 //! Getting a connection for a command, in the session's state.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 
 use mysql_wire::ServerError;
 use sql::Effects;
@@ -10,7 +12,7 @@ use super::{InsertId, Session, UNREACHABLE, error};
 use crate::backend::{self, Backend, ExchangeError, OpenError, Opening};
 use crate::place::Place;
 use crate::pool::{Checkout, ServerPool, Want};
-use crate::state::{StateSet, difference};
+use crate::state::{Difference, StateSet, difference};
 
 impl Session {
     /// The connection that the session holds, or one from the pool. `Ok(None)`: it could not be had, though nothing
@@ -30,6 +32,9 @@ impl Session {
             None => self.from_pool(place, job, on_replica).await?,
         };
         let Some(mut backend) = backend else { return Ok(None) };
+        if std::mem::take(&mut self.wants_fresh) && Box::pin(self.freshen(&mut backend)).await.is_err() {
+            return Ok(None);
+        }
         if !self.is_in_state(&mut backend) || job.facts.effects.intersects(LAZY) {
             match Box::pin(self.bring_up(&mut backend, job)).await {
                 Ok(()) => {}
@@ -59,7 +64,8 @@ impl Session {
             .effects
             .intersects(Effects::USES_FOUND_ROWS | Effects::USES_ROW_COUNT | Effects::USES_DIAGNOSTICS)
         {
-            let (at, id, uses) = self.last.ran_on?;
+            let conditions = job.facts.effects.contains(Effects::USES_DIAGNOSTICS);
+            let (at, id, uses) = if conditions { self.last.conditions_on? } else { self.last.ran_on? };
             if at == place {
                 let backend = self.identity.pools.at(at).take_exact(id, uses)?;
                 return backend.move_to(self.worker.index).ok();
@@ -68,7 +74,7 @@ impl Session {
         None
     }
 
-    async fn from_pool(
+    pub(super) async fn from_pool(
         &mut self,
         place: Place,
         job: &Job<'_>,
@@ -82,10 +88,7 @@ impl Session {
         };
         let checkout = match pool.try_checkout(&want, self.worker.index) {
             Some(checkout) => checkout,
-            None => match Box::pin(pool.checkout(&want, self.worker.index)).await {
-                Ok(checkout) => checkout,
-                Err(error_) => return Err(error(1040, "08004", format!("hadal: {error_}"))),
-            },
+            None => Box::pin(self.wait_in_line(&pool, &want)).await?,
         };
         match checkout {
             // Opened when another server was the primary: nothing is written through it.
@@ -93,6 +96,28 @@ impl Session {
             Checkout::Ready(backend) => Ok(backend.move_to(self.worker.index).ok()),
             Checkout::Open(slot) => Box::pin(self.open(slot, place, on_replica)).await,
         }
+    }
+
+    async fn freshen(&self, backend: &mut Backend) -> Result<(), ExchangeError> {
+        let core = &self.worker.core;
+        backend.reset(&core.new_connection_state, |state| core.interner.intern(state)).await
+    }
+
+    /// Waits for a connection; a kill ends the wait.
+    async fn wait_in_line(&self, pool: &Arc<ServerPool>, want: &Want<'_>) -> Result<Checkout, ServerError> {
+        let mut checkout = std::pin::pin!(pool.checkout(want, self.worker.index));
+        let interrupted = || error(1317, "70100", super::query::INTERRUPTED.into());
+        std::future::poll_fn(|cx| match checkout.as_mut().poll(cx) {
+            Poll::Ready(Ok(checkout)) => Poll::Ready(Ok(checkout)),
+            Poll::Ready(Err(timed_out)) => {
+                Poll::Ready(Err(error(1040, "08004", format!("hadal: {timed_out}"))))
+            }
+            Poll::Pending if self.shared.must_stop(cx.waker()) || self.shared.is_interrupted() => {
+                Poll::Ready(Err(interrupted()))
+            }
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     /// The pool of a server. Looked up once, then remembered.
@@ -150,6 +175,10 @@ impl Session {
     }
 
     fn is_in_state(&self, backend: &mut Backend) -> bool {
+        // A server reads a database's collation, and the user's rights on it, when it is entered.
+        if self.state.database.is_some() && backend.entered < self.entered {
+            return false;
+        }
         if Arc::ptr_eq(&backend.state, &self.state) {
             return true;
         }
@@ -163,6 +192,9 @@ impl Session {
     /// Brings a connection into the session's state, and sets what only some statements ask for.
     async fn bring_up(&mut self, backend: &mut Backend, job: &Job<'_>) -> Result<(), ExchangeError> {
         let state = self.state.clone();
+        if backend.entered < self.entered && backend.state.database == state.database {
+            self.enter_again(backend).await?;
+        }
         self.bring_into(backend, &state).await?;
         let effects = job.facts.effects;
         if effects.contains(Effects::USES_LAST_INSERT_ID)
@@ -177,6 +209,26 @@ impl Session {
             }
             // The server would soon close it under the next session's hands.
             backend.short_lived = true;
+        }
+        Ok(())
+    }
+
+    /// Enters the database that the connection is in already, for what may have changed about it since.
+    async fn enter_again(&self, backend: &mut Backend) -> Result<(), ExchangeError> {
+        let Some(database) = self.state.database.clone() else { return Ok(()) };
+        let difference = Difference { set: None, database: Some(database) };
+        Self::send_difference(backend, &difference).await
+    }
+
+    async fn send_difference(backend: &mut Backend, difference: &Difference) -> Result<(), ExchangeError> {
+        if let Some(set) = &difference.set {
+            backend.query(set).await?;
+        }
+        if let Some(database) = &difference.database {
+            let mut payload = vec![mysql_wire::Command::InitDb as u8];
+            payload.extend_from_slice(database);
+            backend.command(&payload).await?;
+            backend.entered = std::time::Instant::now();
         }
         Ok(())
     }
@@ -199,14 +251,10 @@ impl Session {
                 "hadal: no connection without a database".into(),
             )));
         };
-        if let Some(set) = &difference.set {
-            backend.query(set).await?;
-        }
-        if let Some(database) = &difference.database {
-            let mut payload = vec![mysql_wire::Command::InitDb as u8];
-            payload.extend_from_slice(database);
-            backend.command(&payload).await?;
-        }
+        let sent = Self::send_difference(backend, &difference).await;
+        // Half of it may have been taken over.
+        backend.tainted |= sent.is_err();
+        sent?;
         backend.state = to.clone();
         Ok(())
     }

@@ -1,0 +1,66 @@
+//! `SET @@name = …`: assignments that name a system variable without its scope.
+
+use super::cursor::Cursor;
+use crate::Mode;
+use crate::lex::Kind;
+
+/// Where a scope has to be put into the text: behind every `@@` that is the target of an assignment of a SET statement
+/// and says no scope. MariaDB's trackers do not report such assignments, though they are the session's like
+/// `@@session.name` (tried on 10.11).
+pub fn unscoped_targets(sql: &[u8], mode: Mode) -> Vec<usize> {
+    let mut cursor = Cursor::new(sql, mode);
+    let mut found = Vec::new();
+    let (mut begins, mut in_set, mut awaits_target, mut depth) = (true, false, false, 0usize);
+    while let Some(token) = cursor.advance() {
+        match token.kind {
+            Kind::Punct(b';') => (begins, in_set, awaits_target, depth) = (true, false, false, 0),
+            Kind::Word if begins => {
+                in_set = cursor.bytes(token).eq_ignore_ascii_case(b"SET");
+                (begins, awaits_target) = (false, in_set);
+            }
+            Kind::Punct(b'(') => depth += 1,
+            Kind::Punct(b')') => depth = depth.saturating_sub(1),
+            Kind::Punct(b',') => awaits_target = in_set && depth == 0,
+            Kind::SystemVariable if awaits_target => {
+                awaits_target = false;
+                cursor.advance();
+                if !cursor.at_punct(b'.') {
+                    found.push(token.end);
+                }
+            }
+            _ => (begins, awaits_target) = (false, false),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scoped(sql: &str) -> String {
+        let mut text = sql.to_owned();
+        for at in unscoped_targets(sql.as_bytes(), Mode::default()).into_iter().rev() {
+            text.insert_str(at, "session.");
+        }
+        text
+    }
+
+    #[test]
+    fn only_targets_without_a_scope_get_one() {
+        for (text, expected) in [
+            ("SET @@sql_mode='a'", "SET @@session.sql_mode='a'"),
+            (
+                "set @@`time_zone` := 'x', @@autocommit=0",
+                "set @@session.`time_zone` := 'x', @@session.autocommit=0",
+            ),
+            ("SET @@global.x=@@y, z=@@w", "SET @@global.x=@@y, z=@@w"),
+            ("SET @a=1, @@b=IF(1, @@c, 2)", "SET @a=1, @@session.b=IF(1, @@c, 2)"),
+            ("SELECT @@a=1, @@b=2", "SELECT @@a=1, @@b=2"),
+            ("SELECT 1; SET @@a=1; UPDATE t SET x=@@a", "SELECT 1; SET @@session.a=1; UPDATE t SET x=@@a"),
+            ("SET SESSION @@a=1", "SET SESSION @@a=1"),
+        ] {
+            assert_eq!(scoped(text), expected);
+        }
+    }
+}
