@@ -65,6 +65,8 @@ pub(crate) struct Connection {
     pub(crate) carry: Vec<u8>,
     /// Something on it cannot be taken back by setting variables: it must be reset before anybody else has it.
     pub(crate) tainted: bool,
+    /// Its last statement failed after it may have changed the session; the next OK tells.
+    pub(crate) untold: bool,
     /// It has statements that belong to the session that holds it.
     pub(crate) had_private: bool,
     /// Its server will close it soon: it is not given back.

@@ -101,7 +101,7 @@ impl Worker {
                 match backend::open(slot, opening).await {
                     Ok(backend) => backend.give_back(Instant::now()),
                     Err(error) => {
-                        tracing::debug!(server = %address, %error, "cannot open an idle connection")
+                        tracing::debug!(server = %address, %error, "cannot open an idle connection");
                     }
                 }
             });

@@ -81,6 +81,7 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
         epoch: opening.epoch,
         carry: Vec::new(),
         tainted: false,
+        untold: false,
         had_private: false,
         short_lived: false,
         outbox: Vec::new(),

@@ -85,11 +85,13 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Result<Decision, RouteError> {
     let objection = objection(ask);
     match ask.hint.and_then(|h| h.to.as_ref()) {
         Some(HintTarget::Primary) => return to_primary(ask, Why::Hint),
-        Some(HintTarget::Server(name)) => return to_server(ask, name, objection),
-        Some(HintTarget::Replica) if objection.is_some_and_write() => {
-            return Err(RouteError::HintedWrite(objection.text()));
+        Some(HintTarget::Server(name)) => return to_server(ask, name, objection.as_ref()),
+        Some(HintTarget::Replica) => {
+            return match objection.filter(Why::forbids) {
+                Some(objection) => Err(RouteError::HintedWrite(objection.to_string())),
+                None => to_replica(ask, Why::Hint),
+            };
         }
-        Some(HintTarget::Replica) => return to_replica(ask, Why::Hint),
         None => {}
     }
     match objection {
@@ -145,22 +147,6 @@ fn splits(ask: &Ask<'_>) -> bool {
         && !ask.split_left
 }
 
-trait Objection {
-    fn is_some_and_write(&self) -> bool;
-    fn text(&self) -> String;
-}
-
-impl Objection for Option<Why> {
-    /// A hint overrides what is only a matter of prudence, never what would be wrong.
-    fn is_some_and_write(&self) -> bool {
-        !matches!(self, None | Some(Why::AutocommitOff | Why::CatalogueUnknown))
-    }
-
-    fn text(&self) -> String {
-        self.as_ref().map(ToString::to_string).unwrap_or_default()
-    }
-}
-
 fn to_primary(ask: &Ask<'_>, why: Why) -> Result<Decision, RouteError> {
     match ask.view.primary() {
         Some(primary) => Ok(Decision { server: primary.id, on_replica: false, why, wait: false }),
@@ -189,12 +175,12 @@ pub(crate) fn changes_session_only(facts: &Facts) -> bool {
         && facts.functions.is_empty()
 }
 
-fn to_server(ask: &Ask<'_>, name: &str, objection: Option<Why>) -> Result<Decision, RouteError> {
+fn to_server(ask: &Ask<'_>, name: &str, objection: Option<&Why>) -> Result<Decision, RouteError> {
     let server = ask.view.servers.iter().find(|s| s.address.to_string() == name);
     let server = server.ok_or_else(|| RouteError::NoSuchServer(name.to_owned()))?;
     let on_replica = ask.view.primary != Some(server.id);
-    if on_replica && objection.is_some_and_write() {
-        return Err(RouteError::HintedWrite(objection.text()));
+    if let Some(objection) = objection.filter(|o| on_replica && o.forbids()) {
+        return Err(RouteError::HintedWrite(objection.to_string()));
     }
     let wait = on_replica && must_wait(ask, server);
     Ok(Decision { server: server.id, on_replica, why: Why::Hint, wait })

@@ -71,6 +71,11 @@ impl fmt::Display for Why {
 }
 
 impl Why {
+    /// A hint overrides what is only a matter of prudence, never what would be wrong.
+    pub(super) fn forbids(&self) -> bool {
+        !matches!(self, Why::AutocommitOff | Why::CatalogueUnknown)
+    }
+
     pub(crate) const COUNT: usize = 16;
 
     /// Labels for metrics, by [`Self::index`].

@@ -9,7 +9,7 @@ use super::{End, Session};
 use mysql_wire::ResponseKind;
 
 impl Session {
-    pub(super) fn hadal_table(&self, what: HadalShow) -> TextResult<'static> {
+    pub(super) fn hadal_table(&self, what: &HadalShow) -> TextResult<'static> {
         match what {
             HadalShow::Sessions => self.sessions_table(),
             HadalShow::Pools => self.pools_table(),

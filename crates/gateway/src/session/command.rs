@@ -190,10 +190,10 @@ impl Session {
         match tokio::time::timeout(std::time::Duration::from_secs(5), reset).await {
             Ok(Ok(())) => self.release(held),
             Ok(Err(error)) => {
-                tracing::debug!(session = self.shared.id, %error, %pins, "could not reset a connection")
+                tracing::debug!(session = self.shared.id, %error, %pins, "could not reset a connection");
             }
             Err(_) => {
-                tracing::debug!(session = self.shared.id, took = ?began.elapsed(), "resetting a connection took too long")
+                tracing::debug!(session = self.shared.id, took = ?began.elapsed(), "resetting a connection took too long");
             }
         }
     }

@@ -36,7 +36,9 @@ impl Session {
             let closed = backend.statements.insert(text.serial, prepared.id, false);
             backend.close_statements(&closed);
         }
-        if !seen.changes.is_empty() || is_untold(&backend, job.facts, seen) {
+        // An error tells no changes; the next OK on the connection does, which must not be another session's.
+        backend.untold = seen.error.is_some() && (backend.untold || may_have_changed(job.facts));
+        if !seen.changes.is_empty() || (self.pins.is_empty() && is_untold(&backend, job.facts, seen)) {
             let absorbed = Box::pin(self.absorb(&mut backend, job, seen)).await;
             absorbed.map_err(|error| End::StateLost(format!("while its state was read: {error}")))?;
         }
@@ -169,9 +171,10 @@ impl Session {
         if facts.effects.contains(Effects::USES_DIAGNOSTICS) {
             return;
         }
-        let unsure = facts.effects.contains(Effects::CALC_FOUND_ROWS)
-            || facts.statements > 1
-            || facts.effects.contains(Effects::CALL);
+        // INSERT … SELECT sets what FOUND_ROWS() gives, too, and so may anything inside EXECUTE or CALL.
+        let finds = seen.last_rows.is_some()
+            || facts.access == sql::Access::Write && !facts.tables.is_empty()
+            || facts.effects.intersects(Effects::CALL | Effects::TEXT_EXECUTE);
         let row_count = match (seen.rows, seen.error) {
             (None, None) => seen.affected as i64,
             _ => -1,
@@ -189,11 +192,7 @@ impl Session {
             ran_on: Some(here),
             conditions_on: if outlived { outlived_on } else { Some(here) },
             found_rows: seen.last_rows.unwrap_or(self.last.found_rows),
-            found_on: if seen.last_rows.is_some() {
-                unsure.then_some(backend.id)
-            } else {
-                self.last.found_on
-            },
+            found_on: if finds { Some(backend.id) } else { self.last.found_on },
             row_count,
             has_conditions: conditions || outlived,
             captured_warnings: if outlived { self.last.captured_warnings.take() } else { None },
@@ -244,17 +243,11 @@ impl Session {
         job: &Job<'_>,
         seen: &Seen,
     ) -> Result<(), crate::backend::ExchangeError> {
-        let mut changes = seen.changes.clone();
-        if is_untold(backend, job.facts, seen) {
-            if seen.error.is_some() {
-                let pong = backend.command(&[mysql_wire::Command::Ping as u8]).await?;
-                let ok = mysql_wire::OkPacket::parse(pong.payload(), backend.response_capabilities())?;
-                changes.extend_from_slice(ok.session_state);
-            } else {
-                self.ask_for_position(backend).await?;
-                if !job.facts.functions.is_empty() || job.facts.effects.contains(Effects::CALL) {
-                    self.pins.insert(Pins::UNKNOWN_CHANGE);
-                }
+        let changes = seen.changes.clone();
+        if self.pins.is_empty() && is_untold(backend, job.facts, seen) {
+            self.ask_for_position(backend).await?;
+            if !job.facts.functions.is_empty() || job.facts.effects.contains(Effects::CALL) {
+                self.pins.insert(Pins::UNKNOWN_CHANGE);
             }
         }
         let mut state = (*self.state).clone();
@@ -359,6 +352,35 @@ impl Session {
         true
     }
 
+    /// Has the server tell what a failed statement has changed. A connection with such changes is not used again; what
+    /// can be carried to another one is.
+    pub(super) async fn hear_late(
+        &mut self,
+        backend: &mut Backend,
+    ) -> Result<(), crate::backend::ExchangeError> {
+        let pong = backend.command(&[mysql_wire::Command::Ping as u8]).await?;
+        let ok = mysql_wire::OkPacket::parse(pong.payload(), backend.response_capabilities())?;
+        let mut state = (*self.state).clone();
+        let mut absorbed = Absorbed::default();
+        for change in StateChanges::new(ok.session_state) {
+            match change? {
+                StateChange::SystemVariable { name: b"last_gtid", value } => self.advance(backend, value),
+                StateChange::SystemVariable { name, value } => {
+                    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                    self.absorb_variable(&mut state, &mut absorbed, &name, value);
+                }
+                StateChange::StateChanged(changed) => absorbed.changed |= changed,
+                _ => {}
+            }
+        }
+        backend.tainted |= absorbed.changed || absorbed.named;
+        backend.untold = false;
+        if state != *self.state {
+            self.set_state(state);
+        }
+        Ok(())
+    }
+
     /// Undoes on the connection what must not stay there, and asks for what trackers do not tell.
     async fn repair(
         &mut self,
@@ -418,13 +440,13 @@ impl Session {
     }
 }
 
-/// What a statement has changed before it failed is told only by the next OK, which must not be another session's; what
-/// a result set has changed without DEPRECATE_EOF is not told at all (tried on MariaDB 10.11).
+/// Whether a failed statement may have changed the session before it failed.
+fn may_have_changed(facts: &Facts) -> bool {
+    facts.access != sql::Access::Read || !facts.functions.is_empty()
+}
+
+/// What a result set has changed without DEPRECATE_EOF is not told at all (tried on MariaDB 10.11).
 fn is_untold(backend: &Backend, facts: &Facts, seen: &Seen) -> bool {
-    let harmless = facts.access == sql::Access::Read && facts.functions.is_empty();
-    if seen.error.is_some() && !harmless {
-        return true;
-    }
     !backend.capabilities.contains(mysql_wire::Capabilities::DEPRECATE_EOF)
         && seen.rows.is_some()
         && (facts.access == sql::Access::Write

@@ -68,12 +68,12 @@ impl Session {
             // First the mark, so that the session does not run anything more.
             target.raise(Signal::Kill);
         }
-        if target.busy.load(std::sync::atomic::Ordering::SeqCst) || !query_only {
-            if let Err(refusal) = Box::pin(self.kill_on_server(&target, query_only)).await
-                && query_only
-            {
-                return self.send_error(sequence, &refusal).await;
-            }
+        let runs = target.busy.load(std::sync::atomic::Ordering::SeqCst);
+        if (runs || !query_only)
+            && let Err(refusal) = Box::pin(self.kill_on_server(&target, query_only)).await
+            && query_only
+        {
+            return self.send_error(sequence, &refusal).await;
         }
         self.send_ok(sequence).await
     }

@@ -54,10 +54,12 @@ impl Session {
             self.last.found_rows = number(1).unwrap_or(self.last.found_rows);
             self.last.found_on = None;
         }
-        if self.last.conditions_on.is_some_and(|(_, id, _)| id == backend.id) {
-            if self.last.has_conditions {
-                self.last.captured_warnings = Some(backend.query(b"SHOW WARNINGS").await?.bytes);
-            }
+        let lists = self.last.conditions_on.is_some_and(|(_, id, _)| id == backend.id);
+        if lists && self.last.has_conditions {
+            self.last.captured_warnings = Some(backend.query(b"SHOW WARNINGS").await?.bytes);
+        }
+        if backend.untold {
+            self.hear_late(backend).await?;
         }
         Ok(())
     }
@@ -78,7 +80,11 @@ impl Session {
             backend.close_statements(&closed);
             backend.had_private = false;
         }
-        if self.shared.is_under_fire() || backend.short_lived || backend.tainted || !backend.carry.is_empty()
+        if self.shared.is_under_fire()
+            || backend.untold
+            || backend.short_lived
+            || backend.tainted
+            || !backend.carry.is_empty()
         {
             return;
         }

@@ -64,7 +64,7 @@ impl Session {
             let facts = super::command_facts(false);
             let command = CommandPacket::default();
             let job = Job::new(&command, ResponseKind::Simple, &facts);
-            let obtained = self.from_pool(place, &job, true).await;
+            let obtained = self.take_from_pool(place, &job, true).await;
             let Ok(Some(mut backend)) = obtained else { continue };
             let Ok(reply) = backend.query(b"SHOW FULL PROCESSLIST").await else { continue };
             self.release(backend);
@@ -225,9 +225,7 @@ impl Session {
         for value in values.iter().take(columns) {
             put(&mut row, value.as_deref());
         }
-        for _ in values.len()..columns {
-            row.push(0xfb);
-        }
+        row.resize(row.len() + columns.saturating_sub(values.len()), 0xfb);
         row
     }
 }

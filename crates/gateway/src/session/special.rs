@@ -109,7 +109,7 @@ impl Session {
 
     /// `SHOW HADAL …`.
     async fn show_hadal(&mut self, sequence: u8, what: HadalShow) -> Result<(), End> {
-        let result = self.hadal_table(what);
+        let result = self.hadal_table(&what);
         self.send_result(sequence, &result).await
     }
 }

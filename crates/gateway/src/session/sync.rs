@@ -29,7 +29,7 @@ impl Session {
         let own = self.take_own(place, job);
         let backend = match own {
             Some(backend) => Some(backend),
-            None => self.from_pool(place, job, on_replica).await?,
+            None => self.take_from_pool(place, job, on_replica).await?,
         };
         let Some(mut backend) = backend else { return Ok(None) };
         if std::mem::take(&mut self.wants_fresh) && Box::pin(self.freshen(&mut backend)).await.is_err() {
@@ -74,7 +74,7 @@ impl Session {
         None
     }
 
-    pub(super) async fn from_pool(
+    pub(super) async fn take_from_pool(
         &mut self,
         place: Place,
         job: &Job<'_>,
