@@ -134,9 +134,11 @@ def test_the_django_shop_passes_its_own_tests(endpoint):
     assert "Ran 5 tests" in said and "OK" in said
 
 
-def test_django_migrates_checks_and_inspects(endpoint):
+def test_django_migrates_checks_and_inspects(endpoint, topology):
     folder = EXAMPLES / "django-shop"
     assert "no issues" in run_in(folder, endpoint, sys.executable, "manage.py", "check", "--database", "default")
     assert "OK" in run_in(folder, endpoint, sys.executable, "manage.py", "migrate", "--noinput")
+    # The next process is another session.
+    topology.settle()
     assert "class ShopProduct" in run_in(folder, endpoint, sys.executable, "manage.py", "inspectdb", "shop_product")
     run_in(folder, endpoint, sys.executable, "manage.py", "migrate", "shop", "zero")

@@ -59,6 +59,16 @@ def test_a_client_reads_its_own_writes(connect, table):
             assert cursor.fetchall() == ((f"n{number}",),)
 
 
+def test_a_client_reads_its_own_writes_that_answer_with_rows(connect, table):
+    """What Django does on MariaDB: the position of such a write is told at the end of a result set, or not at all."""
+    connection = connect()
+    with connection.cursor() as cursor:
+        for number in range(300):
+            cursor.execute(f"INSERT INTO {table} (note) VALUES (%s) RETURNING id", (f"n{number}",))
+            cursor.execute(f"SELECT note FROM {table} WHERE id = %s", cursor.fetchone())
+            assert cursor.fetchall() == ((f"n{number}",),)
+
+
 def test_a_client_reads_its_own_writes_from_a_late_replica(own_topology):
     topology = own_topology(replicas=1, delay=2)
     import pymysql

@@ -34,6 +34,7 @@ GRANT ALL PRIVILEGES ON `test\\_%`.* TO '{APP_USER}'@'%';
 # second, because tests that stop all replicas want to see the gateway, not a primary that rightly waits.
 OPTIONS = """[mysqld]
 datadir = {folder}/data
+tmpdir = {folder}/tmp
 socket = {folder}/s
 pid-file = {folder}/pid
 log-error = {folder}/error.log
@@ -81,11 +82,16 @@ def user_option():
 
 def make_template(folder):
     """System tables, accounts and the `app` database, before anything goes to a binary log."""
+    # A server that starts deletes the temporary tables that it finds in its tmpdir, also those of its neighbours, which
+    # may crash for it: every server has a tmpdir of its own.
+    temporary = folder.with_name("template-tmp")
+    temporary.mkdir(parents=True)
+    quietly = {"env": {**os.environ, "TMPDIR": str(temporary)}}
     common = [f"--datadir={folder}", "--skip-name-resolve", "--innodb-log-file-size=32M", *user_option()]
     install = [find("mariadb-install-db"), "--no-defaults", "--skip-test-db", "--force"]
-    run_quietly([*install, "--auth-root-authentication-method=normal", *common])
+    run_quietly([*install, "--auth-root-authentication-method=normal", *common], **quietly)
     bootstrap = [find("mariadbd"), "--no-defaults", "--bootstrap", *common]
-    run_quietly(bootstrap, input=ACCOUNTS.encode())
+    run_quietly(bootstrap, input=ACCOUNTS.encode(), **quietly)
 
 
 class Server:
@@ -94,7 +100,7 @@ class Server:
     def __init__(self, folder, template, number, port):
         self.folder, self.number, self.port = folder, number, port
         self.process = None
-        folder.mkdir(parents=True)
+        (folder / "tmp").mkdir(parents=True)
         shutil.copytree(template, folder / "data")
         (folder / "server.cnf").write_text(OPTIONS.format(folder=folder, port=port, number=number))
 

@@ -1,0 +1,671 @@
+"""Clients that share few server connections and leave everything on them that they can.
+
+Nothing of one may reach another, nobody may keep what belongs to all, and each sees what a direct connection shows:
+every test also passes with --direct.
+"""
+
+import collections
+import contextlib
+import random
+import socket
+import struct
+import threading
+import time
+
+import pytest
+from e2e.harness.gateway import Gateway
+from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
+from e2e.harness.topology import Endpoint, Topology
+from e2e.harness.waiting import eventually
+from wire import capability
+from wire.client import ServerError, WireClient, native_scramble
+from wire.codec import Reader, execute_payload, frame, lenenc_bytes
+
+OLD_EOF = capability.DEFAULT | capability.MULTI_STATEMENTS
+NEW_EOF = OLD_EOF | capability.DEPRECATE_EOF
+ROOT = {"user": "owner", "password": "owner"}
+LONG, STRING, BLOB = (3, 0), (0xFD, 0), (0xFC, 0)
+
+SCHEMA = """
+CREATE USER owner@'%' IDENTIFIED BY 'owner'; GRANT ALL ON *.* TO owner@'%' WITH GRANT OPTION; CREATE ROLE boss; GRANT boss TO app@'%'
+CREATE TABLE app.kept (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(50)); CREATE TABLE app.numbers (a INT); CREATE SEQUENCE app.tickets
+INSERT INTO app.numbers VALUES (1), (2), (3), (4), (5), (6); CREATE TABLE app.wide (v LONGTEXT)
+"""
+ROUTINES = [
+    "CREATE FUNCTION app.sets() RETURNS INT BEGIN SET SESSION time_zone = '+05:00'; SET @left = 'behind'; RETURN 1; END",
+    "CREATE FUNCTION app.fails() RETURNS INT BEGIN SET SESSION time_zone = '+05:00'; SET @left = 'behind'; SIGNAL SQLSTATE '45000'; RETURN 1; END",
+    "CREATE FUNCTION app.makes() RETURNS INT BEGIN CREATE TEMPORARY TABLE IF NOT EXISTS app.own (a INT); INSERT INTO app.own VALUES (5); RETURN 1; END",
+    "CREATE FUNCTION app.locks() RETURNS INT RETURN GET_LOCK('of a function', 0)",
+    "CREATE FUNCTION app.notes(i INT) RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO kept VALUES (i, 'function'); RETURN i; END",
+    "CREATE TRIGGER app.checks BEFORE INSERT ON app.kept FOR EACH ROW BEGIN IF NEW.note = 'bad' THEN SET @left = 'behind'; SET SESSION time_zone = '+05:00'; SIGNAL SQLSTATE '45000'; END IF; END",
+]
+
+
+@pytest.fixture(scope="module")
+def servers(scratch, template):
+    made = Topology(scratch / "hostile", template, replicas=1)
+    try:
+        made.start()
+        made.primary.sql(*[s for line in SCHEMA.strip().splitlines() for s in line.split(";")], *ROUTINES)
+        made.settle()
+        yield made
+    finally:
+        made.destroy()
+
+
+def beside(scratch, servers, binary, name, **settings):
+    """Another gateway before the same servers."""
+    if binary is None:
+        return contextlib.nullcontext(servers.endpoint)
+    gateway = Gateway(binary, scratch / f"hostile-{name}", servers.servers, **settings)
+
+    @contextlib.contextmanager
+    def running():
+        gateway.start()
+        try:
+            yield Endpoint(gateway.port)
+        finally:
+            gateway.stop()
+
+    running_gateway = running()
+    running_gateway.gateway = gateway
+    return running_gateway
+
+
+@pytest.fixture(scope="module")
+def one(scratch, servers, binary):
+    """A gateway with a single connection to each server and user: whatever stays on it, the next client gets."""
+    with beside(scratch, servers, binary, "one", pool="max_connections = 1\nwait_timeout_ms = 5000") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def few(scratch, servers, binary):
+    with beside(scratch, servers, binary, "few", pool="max_connections = 3\nwait_timeout_ms = 5000") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def opened():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def enter(opened, endpoint, capabilities=NEW_EOF, user=None, password=None, database="app", address=None, timeout=20):
+    client = WireClient(endpoint.host, endpoint.port, timeout) if address is None else from_address(endpoint, address)
+    opened.callback(client.close)
+    client.login(user or endpoint.user, password or endpoint.password, database, capabilities=capabilities)
+    return client
+
+
+def from_address(endpoint, address):
+    client = WireClient.__new__(WireClient)
+    client.socket = socket.create_connection((endpoint.host, endpoint.port), 20, source_address=(address, 0))
+    client.buffer, client.capabilities, client.sequence, client.greeting = b"", 0, 0, None
+    return client
+
+
+def leave(client):
+    """Says goodbye and waits until the other side has hung up."""
+    client.send(b"\x01")
+    client.is_closed_by_peer()
+    client.close()
+
+
+def error_of(packets):
+    return next((ServerError(p).code for p in packets if p[:1] == b"\xff"), None)
+
+
+def ask(client, sql):
+    """Rows, 'OK', or the number of the error."""
+    packets = client.query(sql)
+    code = error_of(packets)
+    if code is not None:
+        return code
+    if packets[0][:1] == b"\x00":
+        return "OK"
+    columns = Reader(packets[0]).lenenc()
+    skip = 1 + columns + (0 if client.capabilities & capability.DEPRECATE_EOF else 1)
+    return [tuple(client.text_values(packet, columns)) for packet in packets[skip:-1]]
+
+
+def begin(client, sql):
+    client.send(b"\x03" + sql.encode())
+
+
+def prepare(client, sql):
+    packets = client.command(b"\x16" + sql.encode())
+    assert error_of(packets) is None, ServerError(packets[0])
+    return struct.unpack("<I", packets[0][1:5])[0]
+
+
+def execute(client, statement, values=(), types=(), cursor=False):
+    """The values of the last row, behind header and NULL bitmap; or the number of the error."""
+    payload = bytearray(execute_payload(statement, list(values), list(types)))
+    payload[5] = int(cursor)
+    if cursor:
+        client.send(bytes(payload))
+        first = client.receive()
+        if first[:1] == b"\xff":
+            return ServerError(first).code
+        assert not client.capabilities & capability.DEPRECATE_EOF
+        for _ in range(first[0] + 1):
+            client.receive()
+        return "cursor"
+    packets = client.command(bytes(payload))
+    return error_of(packets) or (packets[-2][2:] if len(packets) > 1 else "OK")
+
+
+def fetch(client, statement, count):
+    client.send(b"\x1c" + struct.pack("<II", statement, count))
+    rows = []
+    while True:
+        packet = client.receive()
+        if packet[:1] == b"\xff":
+            return ServerError(packet).code
+        if packet[:1] == b"\xfe":
+            return rows
+        rows.append(int.from_bytes(packet[2:6], "little"))
+
+
+def long_data(client, statement, data, parameter=0):
+    client.send(b"\x18" + struct.pack("<IH", statement, parameter) + data)
+
+
+UNTOUCHED = [(b"SYSTEM", None, b"1", b"0")]
+STATE = "SELECT @@time_zone, @left, @@autocommit, @@sql_mode LIKE '%ANSI%' FROM (SELECT NEXTVAL(tickets)) t"
+
+
+@pytest.mark.parametrize("capabilities", [OLD_EOF, NEW_EOF], ids=["eof", "no-eof"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT sets()",
+        "SELECT fails()",
+        "SELECT sets() UNION SELECT 2",
+        "SELECT 1; SELECT sets()",
+        "SELECT sets(); SELECT nothing_of_that_name",
+        "INSERT INTO kept (note) VALUES ('good') RETURNING sets()",
+        "INSERT INTO kept (note) VALUES ('bad')",
+        "ANALYZE SELECT sets()",
+        "SELECT 1 INTO @left",
+        "EXECUTE IMMEDIATE 'SET @left = 1'",
+        "BEGIN NOT ATOMIC SET @left = 1; SET time_zone = '+05:00'; END",
+        "SET SESSION sql_mode = 'ANSI_QUOTES'; SELECT nothing_of_that_name",
+        "SET STATEMENT max_statement_time = 10 FOR SELECT @left := 1",
+        "SET STATEMENT max_statement_time = 10 FOR SELECT 1; SET SESSION sql_mode = 'ANSI_QUOTES'",
+        "SELECT 1; SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT 1",
+        "BEGIN; INSERT INTO kept (note) VALUES ('open'); SET autocommit = 0; SELECT nothing_of_that_name",
+    ],
+)
+def test_the_next_client_finds_nothing_of_the_last(one, opened, statement, capabilities):
+    first = enter(opened, one, capabilities)
+    first.query(statement)
+    leave(first)
+    assert ask(enter(opened, one, capabilities), STATE) == UNTOUCHED
+
+
+def test_a_temporary_table_made_by_a_function_is_nobody_elses(one, opened):
+    first = enter(opened, one, OLD_EOF)
+    assert ask(first, "SELECT makes()") == [(b"1",)]
+    assert ask(first, "SELECT a FROM own") == [(b"5",)]
+    leave(first)
+    assert ask(enter(opened, one, OLD_EOF), "SELECT a FROM own") == 1146
+
+
+def test_a_sequences_last_value_is_the_sessions_own(few, one, opened):
+    first, second = enter(opened, few), enter(opened, few)
+    one_value, next_value = (int(ask(c, "SELECT NEXTVAL(tickets)")[0][0]) for c in (first, second))
+    assert ask(first, "SELECT LASTVAL(tickets)") == [(str(one_value).encode(),)]
+    assert ask(second, "SELECT PREVIOUS VALUE FOR tickets") == [(str(next_value).encode(),)]
+    gone = enter(opened, one)
+    ask(gone, "SELECT NEXTVAL(tickets)")
+    leave(gone)
+    assert ask(enter(opened, one), "SELECT LASTVAL(tickets)") == [(None,)]
+
+
+def test_profiles_are_the_sessions_own(one, opened):
+    first = enter(opened, one)
+    for statement in ("SET profiling = 1", "INSERT INTO numbers VALUES (4711)"):
+        assert ask(first, statement) == "OK"
+    assert len(ask(first, "SHOW PROFILES")) == 1
+    leave(first)
+    assert ask(enter(opened, one), "SHOW PROFILES") == []
+
+
+def test_a_role_ends_with_its_session(one, opened):
+    first = enter(opened, one)
+    assert ask(first, "SET ROLE boss") == "OK"
+    assert ask(first, "SELECT CURRENT_ROLE()") == [(b"boss",)]
+    leave(first)
+    assert ask(enter(opened, one), "SELECT CURRENT_ROLE()") == [(None,)]
+
+
+def test_a_lock_taken_by_a_function_ends_with_its_session(one, servers, opened):
+    first = enter(opened, one)
+    assert ask(first, "SELECT locks()") == [(b"1",)]
+    leave(first)
+    eventually(lambda: servers.primary.sql("SELECT IS_FREE_LOCK('of a function')") == ((1,),), what="the lock is free")
+
+
+def test_long_data_reaches_only_its_own_statement_and_session(few, opened):
+    """Several rounds, so that whichever connection serves the second client, it is one that the first has used."""
+    for _ in range(4):
+        first, second = enter(opened, few), enter(opened, few)
+        text = "SELECT ?, NEXTVAL(tickets) > 1"
+        other, mine = prepare(first, "SELECT ?, NEXTVAL(tickets) > 0"), prepare(first, text)
+        theirs = prepare(second, text)
+        long_data(first, other, b"other")
+        long_data(first, mine, b"secret")
+        assert execute(first, other, [b""], [BLOB])[:6] == b"\x05other"
+        assert execute(second, theirs, [lenenc_bytes(b"public")], [STRING])[:7] == b"\x06public"
+        assert execute(first, mine, [b""], [BLOB])[:7] == b"\x06secret"
+        leave(first), leave(second)
+
+
+def test_statements_of_one_text_keep_their_own_long_data(few, opened):
+    client = enter(opened, few)
+    first, second = prepare(client, "SELECT ?, 1"), prepare(client, "SELECT ?, 1")
+    long_data(client, first, b"AAA")
+    long_data(client, second, b"BBB")
+    assert execute(client, first, [b""], [BLOB])[:4] == b"\x03AAA"
+    assert execute(client, second, [b""], [BLOB])[:4] == b"\x03BBB"
+
+
+def test_statements_of_one_text_keep_their_own_cursors(few, opened):
+    client = enter(opened, few, OLD_EOF)
+    text = "SELECT a FROM numbers ORDER BY a"
+    first, second = prepare(client, text), prepare(client, text)
+    assert execute(client, first, cursor=True) == "cursor"
+    assert fetch(client, first, 2) == [1, 2]
+    assert execute(client, second, cursor=True) == "cursor"
+    assert fetch(client, second, 1) == [1]
+    third = prepare(client, text)
+    assert fetch(client, first, 2) == [3, 4]
+    assert fetch(client, second, 2) == [2, 3]
+    assert execute(client, third, cursor=True) == "cursor"
+    assert fetch(client, third, 9) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_cursor_outlives_many_other_statements_and_a_write(few, opened):
+    client = enter(opened, few, OLD_EOF)
+    reading = prepare(client, "SELECT a FROM numbers ORDER BY a")
+    assert execute(client, reading, cursor=True) == "cursor"
+    assert fetch(client, reading, 2) == [1, 2]
+    for number in range(300):
+        client.send(b"\x19" + struct.pack("<I", prepare(client, f"SELECT {number}")))
+    assert ask(client, "INSERT INTO kept (note) VALUES ('while reading')") == "OK"
+    assert fetch(client, reading, 9) == [3, 4, 5, 6]
+
+
+def test_closed_statements_use_up_no_limit(few, servers, opened):
+    for server in servers.servers:
+        server.sql("SET GLOBAL max_prepared_stmt_count = 40")
+    try:
+        client = enter(opened, few)
+        for number in range(100):
+            client.send(b"\x19" + struct.pack("<I", prepare(client, f"SELECT {number} FROM numbers")))
+    finally:
+        for server in servers.servers:
+            server.sql("SET GLOBAL max_prepared_stmt_count = 16382")
+
+
+def test_questions_about_the_last_statement_can_be_repeated(few, opened):
+    client = enter(opened, few)
+    assert ask(client, "SELECT 1/0") == [(None,)]
+    assert len(ask(client, "SHOW WARNINGS")) == 1
+    assert ask(client, "SELECT @@warning_count") == [(b"1",)]
+    assert ask(client, "SHOW COUNT(*) WARNINGS") == [(b"1",)]
+    assert ask(client, "SELECT nothing_of_that_name") == 1054
+    assert len(ask(client, "SHOW ERRORS")) == 1
+    assert ask(client, "GET DIAGNOSTICS CONDITION 1 @number = MYSQL_ERRNO") == "OK"
+    assert ask(client, "SELECT @number") == [(b"1054",)]
+
+
+@pytest.mark.parametrize("setting", ["sql_select_limit = 0", "character_set_results = utf16"])
+def test_an_insert_id_is_known_whatever_the_session_has_set(few, servers, opened, setting):
+    client = enter(opened, few)
+    assert ask(client, f"SET {setting}") == "OK"
+    assert ask(client, "INSERT INTO kept (note) VALUES ('mine')") == "OK"
+    expected = servers.primary.sql("SELECT MAX(id) FROM app.kept")[0][0]
+    # Longer than a connection is kept for what it knows.
+    eventually(lambda: not is_leasing(few, opened, client), what="the connection has been given back")
+    ask(client, f"SET {setting.split()[0]} = DEFAULT")
+    assert ask(client, "SELECT LAST_INSERT_ID()") == [(str(expected).encode(),)]
+
+
+def is_leasing(endpoint, opened, client):
+    watcher = enter(opened, endpoint, user=ADMIN_USER, password=ADMIN_PASSWORD)
+    rows = ask(watcher, "SHOW HADAL SESSIONS")
+    if isinstance(rows, int):
+        return False
+    return any(row[0] == str(client.greeting.thread_id).encode() and row[6] is not None for row in rows)
+
+
+def test_an_insert_id_survives_a_kill_of_another_session(few, servers, opened):
+    killer, target, other = (enter(opened, few) for _ in range(3))
+    begin(target, "INSERT INTO numbers SELECT SLEEP(20)")
+    eventually(lambda: servers.primary.sql("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'INSERT%SLEEP(20)'"))
+    assert ask(killer, "INSERT INTO kept (note) VALUES ('mine')") == "OK"
+    expected = servers.primary.sql("SELECT MAX(id) FROM app.kept")[0][0]
+    assert ask(killer, f"KILL QUERY {target.greeting.thread_id}") == "OK"
+    assert error_of(target.answer()) in (None, 1317)
+    assert ask(other, "SELECT LAST_INSERT_ID(777) FOR UPDATE") == [(b"777",)]
+    assert ask(killer, "SELECT LAST_INSERT_ID()") == [(str(expected).encode(),)]
+
+
+def test_results_in_utf16(few, opened):
+    client = enter(opened, few)
+    assert ask(client, "SET character_set_results = utf16") == "OK"
+    for _ in range(3):
+        assert ask(client, "SELECT a FROM numbers WHERE a = 1") == [(b"\x001",)]
+        assert ask(client, "INSERT INTO kept (note) VALUES ('x')") == "OK"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["BEGIN", "START TRANSACTION", "SET autocommit = 1", "CREATE TABLE IF NOT EXISTS by_the_way (a INT)", "LOCK TABLES kept WRITE"],
+)
+@pytest.mark.parametrize("user", [{}, ROOT], ids=["user", "super"])
+def test_what_ends_a_read_only_transaction_leaves_the_replica(few, servers, opened, statement, user):
+    before = servers.primary.sql("SELECT COUNT(*) FROM app.kept")
+    client = enter(opened, few, **user)
+    for step in ("START TRANSACTION READ ONLY", "SELECT COUNT(*) FROM kept", statement):
+        assert isinstance(ask(client, step), str | list)
+    if statement.startswith("SET"):
+        ask(client, "COMMIT")
+    for step in ("INSERT INTO kept (note) VALUES ('after')", "COMMIT", "UNLOCK TABLES"):
+        assert ask(client, step) == "OK"
+    assert servers.primary.sql("SELECT COUNT(*) FROM app.kept")[0][0] == before[0][0] + 1
+    servers.settle()
+    assert servers.replicas[0].sql("SELECT COUNT(*) FROM app.kept") == servers.primary.sql("SELECT COUNT(*) FROM app.kept")
+
+
+@pytest.mark.parametrize("how", ["reset", "change user"])
+def test_a_transaction_begun_on_a_replica_ends_with_a_reset(scratch, servers, binary, opened, how):
+    name = "split-" + how.replace(" ", "-")
+    with beside(scratch, servers, binary, name, cluster='transaction_split = "until-first-write"') as endpoint:
+        client = enter(opened, endpoint)
+        ask(client, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        ask(client, "BEGIN")
+        ask(client, "SELECT COUNT(*) FROM kept")
+        assert (client.command(b"\x1f") if how == "reset" else [change_user(client, endpoint)])[0][:1] == b"\x00"
+        assert ask(client, f"INSERT INTO kept (note) VALUES ('after {how}')") == "OK"
+        leave(client)
+        assert servers.primary.sql(f"SELECT COUNT(*) FROM app.kept WHERE note = 'after {how}'") == ((1,),)
+
+
+def change_user(client, endpoint):
+    def packet(proof):
+        names = endpoint.user.encode() + b"\0" + bytes([len(proof)]) + proof + b"app\0\x2d\0mysql_native_password\0"
+        return b"\x11" + names
+
+    client.send(packet(native_scramble(endpoint.password, client.greeting.challenge[:20])))
+    answer = client.receive()
+    if answer[:1] == b"\xfe":
+        reader = Reader(answer[1:])
+        reader.until_nul()
+        client.send(native_scramble(endpoint.password, reader.rest()[:20]), client.sequence + 1)
+        answer = client.receive()
+    return answer
+
+
+def test_commit_release_ends_one_session_only(few, opened):
+    bystander = enter(opened, few)
+    for _ in range(30):
+        client = enter(opened, few)
+        for statement in ("BEGIN", "INSERT INTO kept (note) VALUES ('released')", "COMMIT RELEASE"):
+            assert ask(client, statement) == "OK"
+        assert ask(bystander, "INSERT INTO kept (note) VALUES ('bystander')") == "OK"
+        assert client.is_closed_by_peer()
+
+
+def test_a_session_survives_its_database(few, servers, opened):
+    servers.primary.sql("CREATE DATABASE app_short")
+    servers.settle()
+    client, other = enter(opened, few, database="app_short", **ROOT), enter(opened, few, **ROOT)
+    assert ask(client, "SELECT DATABASE()") == [(b"app_short",)]
+    assert ask(other, "DROP DATABASE app_short") == "OK"
+    # Takes the place of connections that are in that database.
+    servers.settle()
+    assert ask(client, "CREATE TABLE app.after_all (a INT)") == "OK"
+    assert ask(client, "DROP TABLE app.after_all") == "OK"
+    assert ask(client, "USE app") == "OK"
+    assert ask(client, "SELECT DATABASE()") == [(b"app",)]
+
+
+@contextlib.contextmanager
+def busy(opened, endpoint, servers, count, seconds):
+    """All connections are in use."""
+    clients = [enter(opened, endpoint) for _ in range(count)]
+    text = f"INSERT INTO numbers SELECT SLEEP({seconds})"
+    for client in clients:
+        begin(client, text)
+    running = f"SELECT COUNT(*) FROM information_schema.processlist WHERE info = '{text}'"
+    eventually(lambda: servers.primary.sql(running) == ((count,),), what="all connections are busy")
+    yield clients
+
+
+def test_kill_query_works_when_all_connections_are_in_use(few, servers, opened):
+    killer = enter(opened, few)
+    with busy(opened, few, servers, 3, 15) as clients:
+        began = time.monotonic()
+        for client in clients:
+            assert ask(killer, f"KILL QUERY {client.greeting.thread_id}") == "OK"
+            client.answer()
+        assert time.monotonic() - began < 4
+    assert ask(killer, "INSERT INTO kept (note) VALUES ('free again')") == "OK"
+
+
+@pytest.mark.gateway
+@pytest.mark.parametrize("what", ["QUERY", "CONNECTION"])
+def test_a_statement_that_waits_for_a_connection_can_be_killed(few, servers, opened, what):
+    waiting, killer = enter(opened, few), enter(opened, few, **ROOT)
+    with busy(opened, few, servers, 3, 2) as clients:
+        begin(waiting, f"INSERT INTO kept (note) VALUES ('killed {what}')")
+        eventually(lambda: [r for r in ask(killer, "SHOW HADAL POOLS") if r[2] == b"app" and r[6] == b"1"])
+        assert ask(killer, f"KILL {what} {waiting.greeting.thread_id}") == "OK"
+        with contextlib.suppress(EOFError, ConnectionError):
+            assert error_of(waiting.answer()) in (1317, 1927)
+        for client in clients:
+            client.answer()
+    assert ask(killer, f"SELECT COUNT(*) FROM kept WHERE note = 'killed {what}'") == [(b"0",)]
+
+
+@pytest.mark.gateway
+@pytest.mark.parametrize("how", ["a result is not read", "a file is not sent"])
+def test_a_client_that_stands_still_can_be_killed(few, opened, how):
+    killer, still = enter(opened, few, **ROOT), []
+    for _ in range(3):
+        client = enter(opened, few, OLD_EOF | capability.LOCAL_FILES)
+        if how == "a file is not sent":
+            begin(client, "LOAD DATA LOCAL INFILE 'any' INTO TABLE numbers")
+            assert client.receive()[:1] == b"\xfb"
+        else:
+            begin(client, "SELECT NEXTVAL(tickets), REPEAT('x', 1000000) FROM seq_1_to_200")
+            client.receive()
+        still.append(client)
+    for client in still:
+        assert ask(killer, f"KILL CONNECTION {client.greeting.thread_id}") == "OK"
+    assert ask(enter(opened, few), "INSERT INTO kept (note) VALUES ('place for others')") == "OK"
+
+
+def test_a_file_in_packets_of_the_largest_size(few, servers, opened):
+    client = enter(opened, few, OLD_EOF | capability.LOCAL_FILES)
+    begin(client, "LOAD DATA LOCAL INFILE 'any' INTO TABLE wide")
+    assert client.receive()[:1] == b"\xfb"
+    sequence = client.sequence + 1
+    client.send(b"x" * (2**24 - 1), sequence)
+    client.send(b"y\n", sequence + 2)
+    client.send(b"", sequence + 3)
+    assert client.receive()[:1] == b"\x00"
+    assert servers.primary.sql("SELECT LENGTH(v) FROM app.wide") == ((2**24,),)
+
+
+@pytest.mark.gateway
+def test_who_has_not_logged_in_gets_little_memory(scratch, servers, binary, opened):
+    scope = beside(scratch, servers, binary, "memory")
+    with scope as endpoint:
+        before = scope.gateway.resident_bytes()
+        for _ in range(20):
+            client = WireClient(endpoint.host, endpoint.port)
+            opened.callback(client.close)
+            client.greet()
+            with contextlib.suppress(ConnectionError):
+                client.send_raw((2**24 - 3).to_bytes(3, "little") + b"\x01" + bytes(2**23))
+        assert scope.gateway.resident_bytes() - before < 20 << 20
+
+
+def test_rights_that_were_taken_away_are_gone(few, servers, opened):
+    owner = enter(opened, few, **ROOT)
+    for statement in ("CREATE USER guest@'%' IDENTIFIED BY 'guest'", "GRANT SELECT ON *.* TO guest@'%'"):
+        assert ask(owner, statement) == "OK"
+    guest = {"user": "guest", "password": "guest"}
+    first = eventually(lambda: enter(opened, few, **guest), what="the account is known")
+    assert isinstance(ask(first, "SELECT user FROM mysql.user LIMIT 1"), list)
+    leave(first)
+    assert ask(owner, "REVOKE SELECT ON *.* FROM guest@'%'") == "OK"
+    assert ask(owner, "GRANT SELECT ON app.* TO guest@'%'") == "OK"
+    eventually(lambda: ask(enter(opened, few, **guest), "SELECT user FROM mysql.user LIMIT 1") == 1142, within=5)
+
+
+def test_one_name_with_two_hosts_is_two_accounts(few, servers, opened):
+    servers.primary.sql("CREATE USER twin@'%' IDENTIFIED BY 'strong'", "GRANT ALL ON *.* TO twin@'%'", "CREATE USER twin@'127.0.0.2' IDENTIFIED BY 'weak'")
+    servers.settle()
+    strong = eventually(lambda: enter(opened, few, user="twin", password="strong"), what="the account is known")
+    assert ask(strong, "SELECT CURRENT_USER()") == [(b"twin@%",)]
+    with contextlib.suppress(ServerError):
+        weak = enter(opened, few, user="twin", password="weak", address="127.0.0.2")
+        assert ask(weak, "SELECT user FROM mysql.user LIMIT 1") == 1142
+    for statement in ("BEGIN", "INSERT INTO kept (note) VALUES ('twin')", "COMMIT", "SELECT COUNT(*) > 0 FROM kept"):
+        assert ask(strong, statement) in ("OK", [(b"1",)])
+
+
+def test_kills_hit_nobody_else(few, opened):
+    """Victims share three connections with targets that are killed all the time."""
+    until, results, targets = time.monotonic() + 4, collections.Counter(), {}
+    statements = ["INSERT INTO numbers VALUES (7)", "SELECT SLEEP(0.001), NEXTVAL(tickets) > 0", "SELECT a FROM numbers LIMIT 1"]
+
+    def work(name, is_target):
+        choose = random.Random(name)
+        client = None
+        while time.monotonic() < until:
+            try:
+                if client is None:
+                    client = enter(opened, few)
+                    if is_target:
+                        targets[name] = client.greeting.thread_id
+                result = ask(client, choose.choice(statements))
+            except (EOFError, OSError):
+                result, client = "gone", None
+            results["target" if is_target else "victim", result if isinstance(result, int | str) else "rows"] += 1
+
+    def kill():
+        client, choose = enter(opened, few, **ROOT), random.Random(1)
+        while time.monotonic() < until:
+            for target in list(targets.values()):
+                ask(client, f"KILL {choose.choice(['QUERY', 'QUERY', 'CONNECTION'])} {target}")
+
+    threads = [threading.Thread(target=work, args=(n, n < 4)) for n in range(10)] + [threading.Thread(target=kill)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {what for who, what in results if who == "victim"} <= {"OK", "rows"}, results
+    assert results["target", 1317] + results["target", "gone"] > 0, results
+
+
+@pytest.mark.gateway
+def test_clients_that_leave_in_the_middle_leave_nothing(few, servers, opened):
+    """A hundred clients on three connections: who stays gets only answers to own questions, and everything comes back."""
+    until, wrong = time.monotonic() + 4, []
+
+    def work(number):
+        choose = random.Random(number)
+        while time.monotonic() < until:
+            with contextlib.suppress(EOFError, OSError, ServerError), contextlib.ExitStack() as own:
+                client = enter(own, few)
+                for _ in range(choose.randrange(1, 6)):
+                    tag = f"{number}-{choose.random()}"
+                    step = choose.randrange(5)
+                    if step == 0:
+                        begin(client, "SELECT REPEAT('y', 300000), NEXTVAL(tickets) FROM seq_1_to_20")
+                        client.receive()
+                        break
+                    if step == 1:
+                        begin(client, f"INSERT INTO kept (note) VALUES ('{tag}')")
+                        break
+                    if step == 2:
+                        ask(client, "BEGIN")
+                        ask(client, "INSERT INTO kept (note) VALUES ('never committed')")
+                        break
+                    begin(client, f"SELECT '{tag}', NEXTVAL(tickets) > 0")
+                    begin(client, f"SELECT '{tag}', 2")
+                    client.send(b"\x0e")
+                    for answer in (client.answer(), client.answer()):
+                        if error_of(answer) is None and tag.encode() not in b"".join(answer):
+                            wrong.append((tag, answer))
+                    client.answer()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    watcher = enter(opened, few, user=ADMIN_USER, password=ADMIN_PASSWORD)
+
+    def at_rest():
+        pools = [row for row in ask(watcher, "SHOW HADAL POOLS") if row[2] == b"app"]
+        return all(int(row[4]) <= 3 and row[4] == row[5] and row[6] == b"0" for row in pools)
+
+    eventually(at_rest, what="all connections are back")
+    eventually(lambda: servers.primary.sql("SELECT COUNT(*) FROM information_schema.innodb_trx") == ((0,),))
+    assert servers.primary.sql("SELECT COUNT(*) FROM app.kept WHERE note = 'never committed'") == ((0,),)
+
+
+@pytest.mark.parametrize("capabilities", [OLD_EOF, NEW_EOF], ids=["eof", "no-eof"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        "INSERT INTO kept VALUES ({}, 'x') RETURNING id",
+        "SELECT notes({})",
+        "ANALYZE INSERT INTO kept VALUES ({}, 'x')",
+        "INSERT INTO kept VALUES ({}, 'x'); SELECT nothing_of_that_name",
+    ],
+)
+def test_a_write_that_answers_with_rows_is_read_back(late, opened, write, capabilities):
+    client, number = enter(opened, late.endpoint, capabilities), random.randrange(10**9)
+    client.query(write.format(number))
+    assert ask(client, f"SELECT COUNT(*) FROM kept WHERE id = {number}") == [(b"1",)]
+
+
+@pytest.fixture(scope="module")
+def late(scratch, template, binary):
+    """Replicas two seconds late, which stay in rotation."""
+    made = Topology(scratch / "late", template, replicas=1, binary=binary, delay=2, cluster="max_lag_ms = 60000")
+    try:
+        made.start()
+        made.primary.sql("CREATE TABLE app.kept (id INT PRIMARY KEY, note VARCHAR(50))", ROUTINES[4])
+        eventually(lambda: made.replicas[0].sql("SHOW FUNCTION STATUS WHERE name = 'notes'"), what="the replica has it")
+        yield made
+    finally:
+        made.destroy()
+
+
+@pytest.mark.gateway
+def test_the_first_write_after_a_change_of_primary_succeeds(own_topology, opened):
+    """Though the new primary's pool is full of connections from the time when it was a replica."""
+    topology = own_topology(replicas=1, pool="max_connections = 20")
+    old, new = topology.servers
+    readers = [enter(opened, topology.endpoint) for _ in range(12)]
+    for reader in readers:
+        begin(reader, "SELECT name, SLEEP(0.5) FROM whoami")
+    for reader in readers:
+        reader.answer()
+    old.sql("SET GLOBAL read_only = 1")
+    new.catch_up_with(old)
+    new.lead(semi_sync=False)
+    old.follow(new)
+    eventually(lambda: (b"server-2",) in ask(readers[0], "/* hadal: to=primary */ SELECT name FROM whoami"), what="the new primary is known")
+    assert ask(readers[1], "CREATE TABLE app.after_all (a INT)") == "OK"
