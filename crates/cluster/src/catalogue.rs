@@ -4,6 +4,7 @@ mod reading;
 mod views;
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use mysql_client::{Client, ClientError, Rows};
@@ -22,7 +23,8 @@ const VIEWS_FINGERPRINT: &str = "SELECT CONCAT_WS('-', COUNT(*), SUM(CRC32(CONCA
                                  TABLE_NAME, VIEW_DEFINITION)))) AS f FROM information_schema.VIEWS \
                                  WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys')";
 
-const ROUTINES: &str = "SELECT db, name, sql_data_access AS access FROM mysql.proc WHERE type = 'FUNCTION'";
+const ROUTINES: &str = "SELECT db, name, sql_data_access AS access, LOWER(CONVERT(body_utf8 USING utf8mb4)) AS body \
+                        FROM mysql.proc WHERE type = 'FUNCTION'";
 
 const VIEWS: &str = "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n, VIEW_DEFINITION AS d FROM \
                      information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys')";
@@ -79,6 +81,13 @@ pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -
     }
     let rows = client.query(ROUTINES).await?;
     catalogue.functions = (0..rows.len()).filter_map(|row| function(&rows, row)).collect();
+    catalogue.session_functions = session_functions(&rows);
+    for (name, access) in &mut catalogue.functions {
+        let own = name.rsplit('.').next().unwrap_or_default();
+        if catalogue.session_functions.contains(own) {
+            *access = RoutineAccess::MayWrite;
+        }
+    }
     let rows = client.query(VIEWS).await?;
     let views: Vec<_> = (0..rows.len()).filter_map(|row| view(&rows, row)).collect();
     let mut primary_only = views::primary_only(&views, &catalogue.functions);
@@ -106,6 +115,28 @@ fn function(rows: &Rows, row: usize) -> Option<(String, RoutineAccess)> {
         _ => RoutineAccess::MayWrite,
     };
     Some((name, access))
+}
+
+/// Functions whose body mentions a user variable, a system variable or a named lock, or another function that does. By
+/// their text: too many rather than too few.
+fn session_functions(rows: &Rows) -> HashSet<String> {
+    let bodies: Vec<(String, &str)> = (0..rows.len())
+        .filter_map(|row| Some((rows.get(row, "name")?.to_lowercase(), rows.get(row, "body").unwrap_or("@"))))
+        .collect();
+    let touches = |body: &str| body.contains('@') || body.contains("_lock") || body.contains("val(");
+    let mut found: HashSet<String> =
+        bodies.iter().filter(|(_, body)| touches(body)).map(|(name, _)| name.clone()).collect();
+    loop {
+        let more: Vec<String> = bodies
+            .iter()
+            .filter(|(name, body)| !found.contains(name) && found.iter().any(|f| body.contains(f.as_str())))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
 }
 
 fn name(rows: &Rows, row: usize) -> Option<String> {

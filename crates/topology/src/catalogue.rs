@@ -28,6 +28,8 @@ pub struct Catalogue {
     pub loaded: bool,
     /// `schema.name` of every stored function.
     pub functions: HashMap<String, RoutineAccess>,
+    /// Names, without schema, of functions that may leave something on the connection: user variables, named locks.
+    pub session_functions: HashSet<String>,
     /// `schema.name` of views that cannot be read on a replica, since their text may write or is not understood.
     pub primary_only_views: HashSet<String>,
     /// The names of those views without their schemas: most statements are cleared by a look here.

@@ -180,8 +180,8 @@ impl Session {
             self.release(lease);
         }
         let Some(mut held) = self.held.take() else { return };
-        if pins.contains(Pins::VARIABLE) {
-            // Some of them outlive a reset of the connection.
+        if pins.contains(Pins::VARIABLE) || pins.contains(Pins::ROLE) || self.sequence_on == Some(held.id) {
+            // They outlive a reset of the connection (tried on MariaDB 10.11).
             return;
         }
         let began = Instant::now();

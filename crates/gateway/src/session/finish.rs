@@ -162,6 +162,9 @@ impl Session {
                 self.pins.insert(*pin);
             }
         }
+        if !facts.functions.is_empty() && self.calls_a_session_function(facts) {
+            self.pins.insert(Pins::PROCEDURE);
+        }
         if effects.contains(Effects::UNLOCK_TABLES) && !failed && !effects.contains(Effects::LOCK_TABLES) {
             self.pins.remove(Pins::TABLE_LOCK);
         }
@@ -169,6 +172,12 @@ impl Session {
 
     fn note_last(&mut self, facts: &Facts, backend: &Backend, seen: &Seen) {
         if facts.effects.contains(Effects::USES_DIAGNOSTICS) {
+            let here = (backend.place, backend.id, backend.uses + 1);
+            for known in [&mut self.last.conditions_on, &mut self.last.ran_on] {
+                if known.is_some_and(|(_, id, _)| id == backend.id) {
+                    *known = Some(here);
+                }
+            }
             return;
         }
         // INSERT … SELECT sets what FOUND_ROWS() gives, too, and so may anything inside EXECUTE or CALL.
@@ -206,10 +215,19 @@ impl Session {
         if seen.warnings > 0 || seen.error.is_some() {
             return true;
         }
-        runs && ((facts.statements > 1 && seen.last_rows.is_some())
-            || super::sequence::draws(facts)
-            || facts.effects.contains(Effects::CALC_FOUND_ROWS)
-            || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0))
+        // Asked once, it may be asked again.
+        (facts.effects.contains(Effects::USES_DIAGNOSTICS) && self.last.has_conditions)
+            || runs
+                && ((facts.statements > 1 && seen.last_rows.is_some())
+                    || super::sequence::draws(facts)
+                    || facts.effects.contains(Effects::CALC_FOUND_ROWS)
+                    || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0))
+    }
+
+    fn calls_a_session_function(&self, facts: &Facts) -> bool {
+        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let names = &view.catalogue.session_functions;
+        facts.functions.iter().any(|function| names.contains(&function.name.to_lowercase()))
     }
 
     /// Preparing a statement leaves warnings and errors like running it, and nothing else.

@@ -29,7 +29,7 @@ pins! {
     /// A variable that cannot be put on another connection, such as `timestamp` or `insert_id`.
     VARIABLE = 11, "session-bound variable";
     /// A procedure may leave anything behind.
-    PROCEDURE = 12, "CALL";
+    PROCEDURE = 12, "stored routine";
     XA = 13, "XA transaction";
     /// Before the transaction that it belongs to has begun, with `autocommit=0`.
     SAVEPOINT = 15, "SAVEPOINT";

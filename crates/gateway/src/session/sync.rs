@@ -32,8 +32,11 @@ impl Session {
             None => self.take_from_pool(place, job, on_replica).await?,
         };
         let Some(mut backend) = backend else { return Ok(None) };
-        if std::mem::take(&mut self.wants_fresh) && Box::pin(self.freshen(&mut backend)).await.is_err() {
-            return Ok(None);
+        if std::mem::take(&mut self.wants_fresh) {
+            // A reset would not make it forget (tried on MariaDB 10.11): another one in its place.
+            let opened = Box::pin(self.open(backend.into_slot(), place, on_replica)).await?;
+            let Some(fresh) = opened else { return Ok(None) };
+            backend = fresh;
         }
         if !self.is_in_state(&mut backend) || job.facts.effects.intersects(LAZY) {
             match Box::pin(self.bring_up(&mut backend, job)).await {
@@ -96,11 +99,6 @@ impl Session {
             Checkout::Ready(backend) => Ok(backend.move_to(self.worker.index).ok()),
             Checkout::Open(slot) => Box::pin(self.open(slot, place, on_replica)).await,
         }
-    }
-
-    async fn freshen(&self, backend: &mut Backend) -> Result<(), ExchangeError> {
-        let core = &self.worker.core;
-        backend.reset(&core.new_connection_state, |state| core.interner.intern(state)).await
     }
 
     /// Waits for a connection; a kill ends the wait.
