@@ -17,6 +17,8 @@ pub(super) fn options(home: &Home, binaries: &Binaries, number: u16, port: u16) 
     lines.extend([
         format!("datadir = {}", home.data(number).display()),
         format!("socket = {}", home.socket(number).display()),
+        // A starting server deletes the temporary tables that it finds, also those of another one in a shared folder.
+        format!("tmpdir = {}", home.data(number).display()),
         format!("pid-file = {}", home.data(number).join("server.pid").display()),
         format!("log-error = {}", home.error_log(number).display()),
         format!("port = {port}"),

@@ -37,6 +37,8 @@ impl Server {
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", socket.display()))
+            // A starting server deletes the temporary tables that it finds, also those of another one in a shared folder.
+            .env("TMPDIR", folder.path())
             .args(["--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=32M"])
             .args(["--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M", "--local-infile=1"])
             .args(["--plugin-load-add=auth_ed25519", "--plugin-maturity=experimental", "--unix-socket=OFF"])
@@ -94,6 +96,7 @@ fn install(data: &Path, user: &[&str]) -> Result<()> {
         .arg(format!("--datadir={}", data.display()))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
         .args(user)
+        .env("TMPDIR", data.parent().unwrap_or(data))
         .output()
         .context("running mariadb-install-db")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -18,9 +18,12 @@ impl Server {
         let dir = tempfile::Builder::new().prefix("hsql").tempdir().expect("a temporary folder");
         let user = owner(dir.path());
         let data = dir.path().join("data");
+        // A starting server deletes the temporary tables that it finds, also those of another one in a shared folder.
+        let temporary = dir.path().to_owned();
         let installed = Command::new("mariadb-install-db")
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
             .arg(format!("--datadir={}", data.display()))
+            .env("TMPDIR", &temporary)
             .args(&user)
             .output()
             .expect("this test needs mariadb-install-db (Debian: mariadb-server)");
@@ -39,6 +42,7 @@ impl Server {
             ])
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", dir.path().join("s").display()))
+            .env("TMPDIR", &temporary)
             .args(&user)
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
