@@ -118,7 +118,7 @@ def test_the_next_client_finds_nothing_of_the_last(one, opened, statement, capab
     assert ask(enter(opened, one, capabilities), STATE) == UNTOUCHED
 
 
-@pytest.mark.parametrize("capabilities", [OLD_EOF], ids=["eof"])
+@pytest.mark.parametrize("capabilities", [OLD_EOF, NEW_EOF], ids=["eof", "no-eof"])
 @pytest.mark.parametrize(
     "statement",
     [
@@ -280,6 +280,33 @@ def test_commit_release_ends_one_session_only(few, opened):
             assert ask(client, statement) == "OK"
         assert ask(bystander, "INSERT INTO kept (note) VALUES ('bystander')") == "OK"
         assert client.is_closed_by_peer()
+
+
+def test_a_role_ends_with_its_session(one, opened):
+    first = enter(opened, one)
+    assert ask(first, "SET ROLE boss") == "OK"
+    assert ask(first, "SELECT CURRENT_ROLE()") == [(b"boss",)]
+    leave(first)
+    assert ask(enter(opened, one), "SELECT CURRENT_ROLE()") == [(None,)]
+
+
+def test_a_lock_taken_by_a_function_ends_with_its_session(one, servers, opened):
+    first = enter(opened, one)
+    assert ask(first, "SELECT locks()") == [(b"1",)]
+    leave(first)
+    eventually(lambda: servers.primary.sql("SELECT IS_FREE_LOCK('of a function')") == ((1,),), what="the lock is free")
+
+
+def test_questions_about_the_last_statement_can_be_repeated(few, opened):
+    client = enter(opened, few)
+    assert ask(client, "SELECT 1/0") == [(None,)]
+    assert len(ask(client, "SHOW WARNINGS")) == 1
+    assert ask(client, "SELECT @@warning_count") == [(b"1",)]
+    assert ask(client, "SHOW COUNT(*) WARNINGS") == [(b"1",)]
+    assert ask(client, "SELECT nothing_of_that_name") == 1054
+    assert len(ask(client, "SHOW ERRORS")) == 1
+    assert ask(client, "GET DIAGNOSTICS CONDITION 1 @number = MYSQL_ERRNO") == "OK"
+    assert ask(client, "SELECT @number") == [(b"1054",)]
 
 
 @contextlib.contextmanager
