@@ -26,6 +26,8 @@ const VIEWS_FINGERPRINT: &str = "SELECT CONCAT_WS('-', COUNT(*), SUM(CRC32(CONCA
 const ROUTINES: &str = "SELECT db, name, sql_data_access AS access, LOWER(CONVERT(body_utf8 USING utf8mb4)) AS body \
                         FROM mysql.proc WHERE type = 'FUNCTION'";
 
+const TRIGGERS: &str = "SELECT COUNT(*) AS n FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA <> 'sys'";
+
 const VIEWS: &str = "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n, VIEW_DEFINITION AS d FROM \
                      information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys')";
 
@@ -82,6 +84,8 @@ pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -
     let rows = client.query(ROUTINES).await?;
     catalogue.functions = (0..rows.len()).filter_map(|row| function(&rows, row)).collect();
     catalogue.session_functions = session_functions(&rows);
+    let triggers = client.query(TRIGGERS).await?;
+    catalogue.has_stored_code = !rows.is_empty() || triggers.parse(0, "n").unwrap_or(1) > 0;
     for (name, access) in &mut catalogue.functions {
         let own = name.rsplit('.').next().unwrap_or_default();
         if catalogue.session_functions.contains(own) {

@@ -48,7 +48,7 @@ pub(crate) struct Connection {
     pub(crate) worker: u16,
     /// The server's own id of this connection.
     pub(crate) thread_id: u32,
-    /// Those that shape responses; see [`crate::session::caps`].
+    /// Those that shape responses; see `session::response_shape`.
     pub(crate) capabilities: Capabilities,
     pub(crate) state: Arc<StateSet>,
     pub(crate) statements: Statements,

@@ -19,5 +19,5 @@ pub(crate) use checkout::{Checkout, Want};
 pub use server_pool::PoolStatus;
 pub(crate) use server_pool::{PoolLimits, ServerPool};
 pub(crate) use slot::Slot;
-pub(crate) use user_pools::{UserPools, UserPoolsMap};
+pub(crate) use user_pools::{PoolOwner, UserPools, UserPoolsMap};
 pub(crate) use waiter::Grant;

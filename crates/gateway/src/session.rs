@@ -153,6 +153,10 @@ pub(crate) struct Session {
     remote_threads: HashMap<u32, Vec<Option<Vec<u8>>>>,
     /// The time at the last look at the clock: when the last command began or ended.
     clock: Instant,
+    /// The last decision sent a read to the primary because of a view in it.
+    last_why_view: bool,
+    /// The login is through.
+    entered_once: bool,
     /// When the session entered its database, or changed something about it.
     entered: Instant,
     /// The connection that this session's last NEXTVAL ran on.
@@ -207,6 +211,8 @@ impl Session {
             scramble: [0; 20],
             remote_threads: HashMap::new(),
             clock: Instant::now(),
+            last_why_view: false,
+            entered_once: false,
             entered: Instant::now(),
             sequence_on: None,
             sequence_lost: false,

@@ -64,6 +64,14 @@ pub(crate) fn pools(core: &Core) -> Vec<PoolStatus> {
         .map(|pool| pool.status(&core.cluster(pool.place.cluster).name, core.address_of(pool.place)))
         .collect();
     pools.sort_by(|a, b| (&a.cluster, &a.server, &a.user).cmp(&(&b.cluster, &b.server, &b.user)));
+    // Accounts of one name have pools of their own; outside they are one line.
+    pools.dedup_by(|next, first| {
+        let same = (&next.cluster, &next.server, &next.user) == (&first.cluster, &first.server, &first.user);
+        if same {
+            first.add(next);
+        }
+        same
+    });
     pools
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct Worker {
     pub(crate) texts: RefCell<Texts>,
     pub(crate) sessions: RefCell<HashMap<u32, Arc<SessionShared>>>,
     random: Cell<u64>,
+    accounts: RefCell<Vec<Arc<topology::Accounts>>>,
 }
 
 impl Worker {
@@ -38,6 +39,7 @@ impl Worker {
             texts: RefCell::new(Texts::new(index)),
             sessions: RefCell::default(),
             random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ (u64::from(index) << 32 | 0x5bd1)),
+            accounts: RefCell::default(),
             core,
         })
     }
@@ -76,9 +78,34 @@ impl Worker {
             let now = Instant::now();
             for pool in self.core.pools.all() {
                 pool.tidy(self.index, now);
+                if pool.has_waiters() {
+                    pool.reclaim_lease();
+                }
             }
             if self.index == 0 {
+                self.follow_accounts();
                 self.warm_pools();
+            }
+        }
+    }
+
+    /// A server reads an account's privileges when it logs in: after a change nobody gets a connection from before.
+    fn follow_accounts(&self) {
+        let mut known = self.accounts.borrow_mut();
+        for (index, entry) in self.core.clusters.iter().enumerate() {
+            let now = entry.view().accounts.clone();
+            match known.get_mut(index) {
+                Some(before) if std::sync::Arc::ptr_eq(before, &now) => continue,
+                Some(before) => *before = now,
+                None => {
+                    known.push(now);
+                    continue;
+                }
+            }
+            for pool in self.core.pools.all() {
+                if usize::from(pool.place.cluster.0) == index {
+                    pool.retire_all();
+                }
             }
         }
     }

@@ -28,6 +28,8 @@ pub struct Catalogue {
     pub loaded: bool,
     /// `schema.name` of every stored function.
     pub functions: HashMap<String, RoutineAccess>,
+    /// There are triggers or functions: a statement may change the session before it fails.
+    pub has_stored_code: bool,
     /// Names, without schema, of functions that may leave something on the connection: user variables, named locks.
     pub session_functions: HashSet<String>,
     /// `schema.name` of views that cannot be read on a replica, since their text may write or is not understood.

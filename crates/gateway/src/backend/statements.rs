@@ -48,9 +48,8 @@ impl Statements {
             closed.push(old.id);
         }
         while self.by_serial.len() > self.capacity {
-            let Some(oldest) = self.by_serial.iter().min_by_key(|(_, b)| b.used).map(|(s, _)| *s) else {
-                break;
-            };
+            let shared = self.by_serial.iter().filter(|(s, b)| !b.private && **s != serial);
+            let Some(oldest) = shared.min_by_key(|(_, b)| b.used).map(|(s, _)| *s) else { break };
             closed.extend(self.by_serial.remove(&oldest).map(|b| b.id));
         }
         closed

@@ -60,6 +60,18 @@ pub struct PoolStatus {
     pub timeouts_total: u64,
 }
 
+impl PoolStatus {
+    pub(crate) fn add(&mut self, other: &PoolStatus) {
+        self.max += other.max;
+        self.open += other.open;
+        self.idle += other.idle;
+        self.waiting += other.waiting;
+        self.opened_total += other.opened_total;
+        self.waited_total += other.waited_total;
+        self.timeouts_total += other.timeouts_total;
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -94,6 +106,10 @@ impl ServerPool {
         for shard in &self.shards {
             lock(shard).clear();
         }
+    }
+
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn has_waiters(&self) -> bool {
@@ -241,7 +257,7 @@ impl ServerPool {
     }
 
     /// Asks the session that has held such a connection longest to give it back.
-    pub(super) fn reclaim_lease(&self) {
+    pub(crate) fn reclaim_lease(&self) {
         let mut leases = lock(&self.leases);
         while let Some(session) = leases.pop_front() {
             if let Some(session) = session.upgrade()

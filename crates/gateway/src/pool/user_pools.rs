@@ -14,7 +14,7 @@ pub(crate) struct UserPools {
     pub(crate) user: Arc<str>,
     limits: PoolLimits,
     workers: usize,
-    secret: Mutex<Secret>,
+    secret: Secret,
     servers: RwLock<HashMap<Place, Arc<ServerPool>>>,
 }
 
@@ -32,12 +32,7 @@ impl UserPools {
     }
 
     pub(crate) fn secret(&self) -> Secret {
-        self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Takes over what the newest successful login has proved.
-    pub(crate) fn set_secret(&self, secret: Secret) {
-        *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = secret;
+        self.secret.clone()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<ServerPool>> {
@@ -45,45 +40,56 @@ impl UserPools {
     }
 }
 
+/// Who has a pool: two accounts of one name, or one account before and after its password changed, share nothing, or a
+/// client could get connections that it has not proved itself for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PoolOwner {
+    pub(crate) user: Arc<str>,
+    /// The host pattern of the account that was matched; empty for users of the configuration.
+    pub(crate) host: Arc<str>,
+    /// What servers store of the password.
+    pub(crate) stored: Option<[u8; 20]>,
+}
+
 /// The pools of all users. Looked up at login, not for each statement.
 #[derive(Debug, Default)]
 pub(crate) struct UserPoolsMap {
-    users: Mutex<HashMap<Arc<str>, Arc<UserPools>>>,
+    owners: Mutex<HashMap<PoolOwner, Arc<UserPools>>>,
 }
 
 impl UserPoolsMap {
     pub(crate) fn of(
         &self,
-        user: &str,
+        owner: PoolOwner,
         limits: PoolLimits,
         workers: usize,
         secret: Secret,
     ) -> Arc<UserPools> {
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pools) = users.get(user) {
-            pools.set_secret(secret);
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pools) = owners.get(&owner) {
             return pools.clone();
         }
-        let name: Arc<str> = user.into();
+        // Those of former passwords have nothing open any more once their connections have timed out.
+        owners.retain(|_, pools| Arc::strong_count(pools) > 1 || pools.all().iter().any(|p| p.is_in_use()));
         let pools = Arc::new(UserPools {
-            user: name.clone(),
+            user: owner.user.clone(),
             limits,
             workers,
-            secret: Mutex::new(secret),
+            secret,
             servers: RwLock::default(),
         });
-        users.insert(name, pools.clone());
+        owners.insert(owner, pools.clone());
         pools
     }
 
-    /// All pools, each with its user's.
+    /// All pools, each with its owner's.
     pub(crate) fn all_with_users(&self) -> Vec<(Arc<UserPools>, Arc<ServerPool>)> {
-        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        users.values().flat_map(|u| u.all().into_iter().map(|p| (u.clone(), p))).collect()
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        owners.values().flat_map(|u| u.all().into_iter().map(|p| (u.clone(), p))).collect()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<ServerPool>> {
-        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        users.values().flat_map(|u| u.all()).collect()
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        owners.values().flat_map(|u| u.all()).collect()
     }
 }

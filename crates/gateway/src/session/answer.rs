@@ -64,6 +64,19 @@ impl Session {
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), End> {
-        self.client.flush().await.map_err(End::Client)
+        let (shared, worker, client) = (&self.shared, &self.worker, &mut self.client);
+        let flushed = std::future::poll_fn(|cx| {
+            let flushed = client.poll_flush(cx);
+            if flushed.is_pending() {
+                shared.set_stalled(worker.now_ms().max(1));
+                if shared.must_stop(cx.waker()) {
+                    return std::task::Poll::Ready(Err(End::Killed));
+                }
+            }
+            flushed.map_err(End::Client)
+        });
+        let flushed = flushed.await;
+        self.shared.set_stalled(0);
+        flushed
     }
 }

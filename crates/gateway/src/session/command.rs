@@ -171,6 +171,7 @@ impl Session {
     pub(super) async fn drop_connections(&mut self) {
         use super::Pins;
         let pins = std::mem::take(&mut self.pins);
+        self.end_split();
         self.shared.pins.store(0, Ordering::Relaxed);
         self.shared.leasing.store(false, Ordering::SeqCst);
         if self.insert_id == super::InsertId::OnLease {
@@ -180,7 +181,10 @@ impl Session {
             self.release(lease);
         }
         let Some(mut held) = self.held.take() else { return };
-        if pins.contains(Pins::VARIABLE) || pins.contains(Pins::ROLE) || self.sequence_on == Some(held.id) {
+        // Roles above all: the next client would have this one's privileges.
+        let outlive =
+            [Pins::VARIABLE, Pins::ROLE, Pins::PROCEDURE, Pins::TEXT_STATEMENT, Pins::UNKNOWN_CHANGE];
+        if outlive.iter().any(|pin| pins.contains(*pin)) || self.sequence_on == Some(held.id) {
             // They outlive a reset of the connection (tried on MariaDB 10.11).
             return;
         }

@@ -37,7 +37,23 @@ impl Session {
             backend.close_statements(&closed);
         }
         // An error tells no changes; the next OK on the connection does, which must not be another session's.
-        backend.untold = seen.error.is_some() && (backend.untold || may_have_changed(job.facts));
+        if seen.error.is_some() && may_have_changed(job.facts) && self.has_stored_code() {
+            // A trigger or function may have changed the session before the statement failed, and nothing tells what:
+            // the connection serves nobody else.
+            backend.short_lived = true;
+        }
+        if self.pins.is_empty()
+            && seen.error.is_some()
+            && job.facts.access == sql::Access::Write
+            && !job.facts.tables.is_empty()
+        {
+            // What it has written to tables without transactions stays, and no tracker tells (tried on MariaDB 10.11).
+            let asked = Box::pin(self.ask_for_position(&mut backend)).await;
+            asked.map_err(|error| End::StateLost(format!("while its position was read: {error}")))?;
+        }
+        let deprecates = backend.capabilities.contains(mysql_wire::Capabilities::DEPRECATE_EOF);
+        let heard = seen.error.is_none() && (seen.last_rows.is_none() || deprecates);
+        backend.untold = !heard && (backend.untold || (seen.error.is_some() && may_have_changed(job.facts)));
         if !seen.changes.is_empty() || (self.pins.is_empty() && is_untold(&backend, job.facts, seen)) {
             let absorbed = Box::pin(self.absorb(&mut backend, job, seen)).await;
             absorbed.map_err(|error| End::StateLost(format!("while its state was read: {error}")))?;
@@ -162,7 +178,8 @@ impl Session {
                 self.pins.insert(*pin);
             }
         }
-        if !facts.functions.is_empty() && self.calls_a_session_function(facts) {
+        let suspicious = !facts.functions.is_empty() || (self.last_why_view && !facts.tables.is_empty());
+        if suspicious && self.calls_a_session_function(facts) {
             self.pins.insert(Pins::PROCEDURE);
         }
         if effects.contains(Effects::UNLOCK_TABLES) && !failed && !effects.contains(Effects::LOCK_TABLES) {
@@ -224,10 +241,23 @@ impl Session {
                     || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0))
     }
 
+    fn has_stored_code(&self) -> bool {
+        self.worker.core.cluster(self.identity.cluster).view().catalogue.has_stored_code
+    }
+
     fn calls_a_session_function(&self, facts: &Facts) -> bool {
         let view = self.worker.core.cluster(self.identity.cluster).view();
         let names = &view.catalogue.session_functions;
+        let views = &view.catalogue.primary_only_views;
+        let database = self.state.database.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let is_such_a_view = |table: &sql::TableName| {
+            let schema = table.schema.as_deref().unwrap_or(&database).to_lowercase();
+            schema != "sys"
+                && schema != "mysql"
+                && views.contains(&format!("{schema}.{}", table.name.to_lowercase()))
+        };
         facts.functions.iter().any(|function| names.contains(&function.name.to_lowercase()))
+            || (facts.access == sql::Access::Read && facts.tables.iter().any(is_such_a_view))
     }
 
     /// Preparing a statement leaves warnings and errors like running it, and nothing else.
@@ -248,8 +278,8 @@ impl Session {
         if facts.effects.intersects(Effects::ACCOUNT_DDL | Effects::ROUTINE_DDL | Effects::SETS_GLOBAL) {
             self.worker.core.cluster(self.identity.cluster).control.refresh();
         }
-        if facts.effects.contains(Effects::SETS_GLOBAL) {
-            // Connections opened before have the old defaults.
+        if facts.effects.intersects(Effects::SETS_GLOBAL | Effects::ACCOUNT_DDL) {
+            // Connections opened before have the old defaults, and the privileges of their login.
             self.worker.core.pools.all().iter().for_each(|pool| pool.retire_all());
         }
     }
@@ -295,11 +325,8 @@ impl Session {
             absorbed.charset = false;
         }
         self.repair(backend, &mut state, &absorbed).await?;
-        if absorbed.changed
-            && !absorbed.named
-            && !temporary
-            && !job.facts.effects.intersects(NAMES_ITS_CHANGE)
-        {
+        let explained = job.facts.effects.intersects(NAMES_ITS_CHANGE) && job.facts.functions.is_empty();
+        if absorbed.changed && !temporary && !explained && job.kind != ResponseKind::Simple {
             self.pins.insert(Pins::UNKNOWN_CHANGE);
         }
         if absorbed.uncarried {

@@ -12,6 +12,7 @@ use topology::{Account, AuthMethod};
 
 use super::{Identity, error};
 use crate::place::ClusterIndex;
+use crate::pool::PoolOwner;
 use crate::settings::UserSettings;
 use crate::worker::Worker;
 
@@ -89,12 +90,17 @@ pub(super) fn identify(worker: &Worker, claim: &Claim, proof: &Proof) -> Result<
         }
         AccountsSource::Config => None,
     };
-    let secret =
+    let (secret, stored) =
         prove(account.as_deref(), password.map(|p| p.expose().as_bytes()), proof).ok_or_else(denied)?;
     if let Some(account) = &account {
         check_account(account)?;
     }
-    let pools = core.pools.of(&claim.user, settings.limits, core.workers, secret);
+    let owner = PoolOwner {
+        user: claim.user.as_str().into(),
+        host: account.as_ref().map_or_else(|| "".into(), |a| a.host.as_str().into()),
+        stored,
+    };
+    let pools = core.pools.of(owner, settings.limits, core.workers, secret);
     Ok(Identity {
         user: claim.user.as_str().into(),
         cluster,
@@ -105,12 +111,18 @@ pub(super) fn identify(worker: &Worker, claim: &Claim, proof: &Proof) -> Result<
     })
 }
 
-fn prove(account: Option<&Account>, password: Option<&[u8]>, proof: &Proof) -> Option<Secret> {
+/// What the client has proved, as it can be shown to servers, and as servers store it.
+fn prove(
+    account: Option<&Account>,
+    password: Option<&[u8]>,
+    proof: &Proof,
+) -> Option<(Secret, Option<[u8; 20]>)> {
     if let Some(password) = password {
-        return proof.against_password(password).then(|| Secret::password(password));
+        let stored = Some(native::stored(password));
+        return proof.against_password(password).then(|| (Secret::password(password), stored));
     }
     account?.methods.iter().find_map(|method| match method {
-        AuthMethod::Native(hash) => proof.against_hash(hash.as_ref()),
+        AuthMethod::Native(hash) => proof.against_hash(hash.as_ref()).map(|secret| (secret, *hash)),
         AuthMethod::Other(plugin) => {
             tracing::warn!(plugin, "an account of this plugin needs its password in [users.*]");
             None

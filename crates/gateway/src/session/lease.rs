@@ -18,6 +18,10 @@ impl Session {
         self.lease = Some(backend);
         self.shared.leasing.store(true, Ordering::SeqCst);
         pool.add_lease(&self.shared);
+        if pool.has_waiters() {
+            // Who began to wait before the lease was known has asked in vain.
+            self.return_lease().await;
+        }
     }
 
     /// Asks the leased connection for what it knows and gives it back.
@@ -33,13 +37,29 @@ impl Session {
         }
     }
 
+    /// A leased connection whose last statement failed: what that has changed is heard before anything else is run on it.
+    pub(super) async fn hear_lease(&mut self) {
+        let Some(mut backend) = self.lease.take() else { return };
+        let heard = match self.hear_late(&mut backend).await {
+            Ok(()) if !backend.tainted => {
+                self.lease = Some(backend);
+                return;
+            }
+            Ok(()) => self.capture(&mut backend).await,
+            Err(error) => Err(error),
+        };
+        self.shared.leasing.store(false, Ordering::SeqCst);
+        if heard.is_err() {
+            self.forget_diagnostics();
+        }
+    }
+
     /// Reads what the next user of the connection would overwrite.
     pub(super) async fn capture(&mut self, backend: &mut Backend) -> Result<(), ExchangeError> {
+        // With a LIMIT of its own, so that the session's `sql_select_limit` does not matter.
         // In this order: a statement without tables leaves the list of warnings alone, while SHOW WARNINGS changes
         // FOUND_ROWS() (both tried on MariaDB 10.11).
-        let reply = backend
-            .query(b"SET STATEMENT sql_select_limit=DEFAULT FOR SELECT LAST_INSERT_ID(), FOUND_ROWS()")
-            .await?;
+        let reply = backend.query(b"SELECT LAST_INSERT_ID(), FOUND_ROWS() LIMIT 1").await?;
         let values = reply.first_row();
         let number = |i: usize| {
             // In a wide character set digits have zeroes in between.

@@ -261,6 +261,7 @@ impl Session {
         state.database = database.as_deref().map(Arc::from);
         let charset = state.charset.clone();
         self.entered = std::time::Instant::now();
+        self.entered_once = false;
         self.set_state(state);
         if let Err(refusal) = self.check_in().await {
             self.worker.core.metrics.refused_logins.fetch_add(1, Ordering::Relaxed);
@@ -269,6 +270,7 @@ impl Session {
         }
         tracing::trace!(session = self.shared.id, collation = %charset.collation, "logged in");
         self.initial = self.state.clone();
+        self.entered_once = true;
         self.restore_timeout();
         let mut session_state = Vec::new();
         if let Some(database) = &database

@@ -102,7 +102,7 @@ impl Session {
         self.clock = began;
         self.shared.clear_interrupt();
         let mut avoid: Option<Why> = None;
-        if job.facts.reason == sql::Reason::SideEffectFunction
+        if matches!(job.facts.reason, sql::Reason::SideEffectFunction | sql::Reason::OwnConnection)
             && !Box::pin(self.prepare_last_value(&job)).await?
         {
             return Ok(Ran::Refused);
@@ -203,6 +203,7 @@ impl Session {
         match tried? {
             Tried::Done(seen) => {
                 self.count_done(job, &backend, decision, &seen, began);
+                self.last_why_view = matches!(decision.why, Why::View(_) | Why::Pinned(_));
                 self.finish(job, backend, &seen).await?;
                 self.note_split(job, decision);
                 Ok(Some(Tried::Done(seen)))
@@ -437,6 +438,7 @@ impl Session {
         self.count_refused(job, began);
         let server = self.server_name(decision.server);
         let pins = std::mem::take(&mut self.pins);
+        self.end_split();
         self.shared.pins.store(0, Ordering::Relaxed);
         self.forget_diagnostics();
         let ends = job.facts.effects.contains(Effects::COMMIT);
@@ -482,11 +484,18 @@ async fn drive(
     backend: &mut Backend,
     command: &[u8],
 ) -> Result<Step, RelayError> {
+    let mut progress = (0, 0);
     let step = std::future::poll_fn(|cx| {
         let polled = relay.poll(cx, worker, client, backend, command);
         if polled.is_pending() {
-            let stalled = if client.output.is_empty() { 0 } else { stalled_since(shared, worker) };
-            shared.set_stalled(stalled);
+            // Slow is allowed; standing still is not.
+            let now = (relay.seen.bytes, client.output.len());
+            let moves = std::mem::replace(&mut progress, now) != now;
+            if client.output.is_empty() {
+                shared.set_stalled(0);
+            } else if moves || shared.stalled_ms.load(Ordering::Relaxed) == 0 {
+                shared.set_stalled(worker.now_ms().max(1));
+            }
             if shared.must_stop(cx.waker()) {
                 return Poll::Ready(Err(RelayError::Stopped));
             }
@@ -503,14 +512,6 @@ pub(super) const INTERRUPTED: &str = "Query execution was interrupted";
 
 /// `ER_MAX_PREPARED_STMT_COUNT_REACHED`.
 pub(super) const TOO_MANY_STATEMENTS: u16 = 1461;
-
-/// Since when the client has not taken what is there for it.
-fn stalled_since(shared: &crate::registry::SessionShared, worker: &crate::worker::Worker) -> u64 {
-    match shared.stalled_ms.load(Ordering::Relaxed) {
-        0 => worker.now_ms().max(1),
-        since => since,
-    }
-}
 
 /// `SET @@name = …` has to be given its scope.
 pub(super) fn sets_by_at_signs(facts: &Facts, text: &[u8]) -> bool {

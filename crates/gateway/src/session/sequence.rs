@@ -13,10 +13,8 @@ pub(super) fn draws(facts: &Facts) -> bool {
 }
 
 fn mentions(facts: &Facts, words: &[&str]) -> bool {
-    if facts.reason != Reason::SideEffectFunction
-        && facts.statements <= 1
-        && facts.access != sql::Access::Write
-    {
+    let maybe = matches!(facts.reason, Reason::SideEffectFunction | Reason::OwnConnection);
+    if !maybe && facts.statements <= 1 && facts.access != sql::Access::Write {
         return false;
     }
     let text = facts.digest_text.to_ascii_lowercase();
@@ -26,9 +24,7 @@ fn mentions(facts: &Facts, words: &[&str]) -> bool {
 impl Session {
     /// Before `LASTVAL`: makes sure that no other session's value is shown. False: the client has been told why not.
     pub(super) async fn prepare_last_value(&mut self, job: &Job<'_>) -> Result<bool, End> {
-        if job.facts.reason != Reason::SideEffectFunction
-            || !mentions(job.facts, &["lastval", "previous value for"])
-        {
+        if !mentions(job.facts, &["lastval", "previous value for"]) {
             return Ok(true);
         }
         if self.held.is_some() {

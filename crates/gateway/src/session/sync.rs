@@ -26,6 +26,9 @@ impl Session {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
+        if self.lease.as_ref().is_some_and(|lease| lease.untold) {
+            Box::pin(self.hear_lease()).await;
+        }
         let own = self.take_own(place, job);
         let backend = match own {
             Some(backend) => Some(backend),
@@ -41,6 +44,14 @@ impl Session {
         if !self.is_in_state(&mut backend) || job.facts.effects.intersects(LAZY) {
             match Box::pin(self.bring_up(&mut backend, job)).await {
                 Ok(()) => {}
+                Err(ExchangeError::Refused(refused)) if refused.code == 1049 && self.entered_once => {
+                    // Somebody has dropped the session's database. It goes on without one, as on a server.
+                    drop(backend);
+                    let mut state = (*self.state).clone();
+                    state.database = None;
+                    self.set_state(state);
+                    return Ok(None);
+                }
                 Err(ExchangeError::Refused(refused)) => {
                     // The connection's state is not known any more.
                     drop(backend);
@@ -89,13 +100,21 @@ impl Session {
             state: &self.state,
             statement: job.prepared.as_ref().map(|p| p.statement.serial()),
         };
-        let checkout = match pool.try_checkout(&want, self.worker.index) {
-            Some(checkout) => checkout,
-            None => Box::pin(self.wait_in_line(&pool, &want)).await?,
+        let epoch = if on_replica { None } else { Some(self.epoch_of(place)) };
+        let checkout = loop {
+            let checkout = match pool.try_checkout(&want, self.worker.index) {
+                Some(checkout) => checkout,
+                None => Box::pin(self.wait_in_line(&pool, &want)).await?,
+            };
+            match checkout {
+                // Opened when another server was the primary: nothing is written through it.
+                Checkout::Ready(backend) if epoch.is_some_and(|epoch| backend.epoch != epoch) => {
+                    drop(backend);
+                }
+                other => break other,
+            }
         };
         match checkout {
-            // Opened when another server was the primary: nothing is written through it.
-            Checkout::Ready(backend) if !on_replica && backend.epoch != self.epoch_of(place) => Ok(None),
             Checkout::Ready(backend) => Ok(backend.move_to(self.worker.index).ok()),
             Checkout::Open(slot) => Box::pin(self.open(slot, place, on_replica)).await,
         }
@@ -189,6 +208,10 @@ impl Session {
 
     /// Brings a connection into the session's state, and sets what only some statements ask for.
     async fn bring_up(&mut self, backend: &mut Backend, job: &Job<'_>) -> Result<(), ExchangeError> {
+        if backend.untold {
+            // Before an exchange of the gateway's own swallows it.
+            self.hear_late(backend).await?;
+        }
         let state = self.state.clone();
         if backend.entered < self.entered && backend.state.database == state.database {
             self.enter_again(backend).await?;
