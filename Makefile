@@ -43,9 +43,10 @@ test-e2e: build ## real servers, real drivers, faults (ARGS='-k django')
 	@scripts/setup.sh server plugins python node
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
 
-bench: build ## queries per second, latency and CPU per query: direct, HAProxy, hadal
+bench: ## queries per second, latency and CPU per query: direct, HAProxy, hadal
 	@scripts/setup.sh server bench
-	python3 benches/bench.py --hadal $(HADAL_BIN) $(ARGS)
+	cargo build --release --bin hadal
+	python3 benches/bench.py --hadal $(CARGO_TARGET_DIR)/release/hadal $(ARGS)
 
 suites: build ## the public test suites of drivers and ORMs, directly and through hadal
 	@scripts/setup.sh server python node

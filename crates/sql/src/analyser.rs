@@ -52,7 +52,7 @@ impl Analyser {
         }
     }
 
-    /// The facts of a text: the same as [`analyse`] gives.
+    /// The facts of a text: the same as [`analyse()`] gives.
     pub fn facts(&mut self, sql: &[u8], mode: Mode) -> Rc<Facts> {
         if sql.len() > Self::LONGEST_CACHED {
             self.misses += 1;
