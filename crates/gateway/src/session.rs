@@ -3,6 +3,7 @@
 //! A session lives on the worker that accepted it and never moves, so its state needs no locks. Its phases are its
 //! files: `login` → `serve` (one command after the other) → the end, where what it held is given back or closed.
 
+mod absorb;
 mod admin_sql;
 mod answer;
 mod causal;
@@ -16,8 +17,10 @@ mod finish;
 mod identity;
 mod infile;
 mod kill;
+mod last;
 mod lease;
 mod login;
+mod pinning;
 mod pins;
 mod prepare;
 mod process_list;
