@@ -18,6 +18,7 @@ SCHEMA = [
     "CREATE ROLE boss",
     "GRANT boss TO app@'%'",
     "CREATE TABLE app.kept (id INT AUTO_INCREMENT PRIMARY KEY, note VARCHAR(50))",
+    "CREATE TABLE app.leaving LIKE app.kept",
     "CREATE TABLE app.numbers (a INT)",
     "INSERT INTO app.numbers VALUES (1), (2), (3), (4), (5), (6)",
     "CREATE TABLE app.sink (a INT)",
@@ -34,8 +35,15 @@ ROUTINES = [
     """CREATE FUNCTION app.makes() RETURNS INT
     BEGIN CREATE TEMPORARY TABLE IF NOT EXISTS app.own (a INT); INSERT INTO app.own VALUES (5); RETURN 1; END""",
     "CREATE FUNCTION app.locks() RETURNS INT RETURN GET_LOCK('of a function', 0)",
-    f"""CREATE TRIGGER app.checks BEFORE INSERT ON app.kept FOR EACH ROW
+    f"""CREATE TRIGGER app.checks BEFORE INSERT ON app.leaving FOR EACH ROW
     BEGIN IF NEW.note = 'bad' THEN {CHANGES} SIGNAL SQLSTATE '45000'; END IF; END""",
+    """CREATE TRIGGER app.leaves BEFORE INSERT ON app.leaving FOR EACH ROW
+    BEGIN
+        IF NEW.note = 'zone' THEN SET @@time_zone = '+05:00'; END IF;
+        IF NEW.note = 'left' THEN SET @left = 'behind'; END IF;
+        IF NEW.note = 'lock' THEN DO GET_LOCK('of a trigger', 0); END IF;
+    END""",
+    "CREATE VIEW app.over_leaving AS SELECT id, note FROM app.leaving",
 ]
 
 

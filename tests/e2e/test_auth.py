@@ -1,10 +1,14 @@
 """Logins: who may, who may not, and that refusals read as the server's own."""
 
+import contextlib
+
 import pymysql
 import pytest
 from e2e.harness.mariadb import APP_PASSWORD
 from e2e.harness.topology import Endpoint
 from e2e.harness.waiting import eventually
+from wire import capability
+from wire.client import ServerError, WireClient
 
 
 @pytest.fixture
@@ -128,3 +132,16 @@ def test_many_wrong_passwords_block_nobody(endpoint, run):
         assert error.value.args[0] == 1045
     assert run("SELECT 1") == ((1,),)
     assert endpoint.password == APP_PASSWORD
+
+
+def test_compression_that_is_not_there_is_refused(endpoint, binary):
+    if binary is None:
+        pytest.skip("a server has compression")
+    client = WireClient(endpoint.host, endpoint.port, 5)
+    with contextlib.closing(client), pytest.raises(ServerError) as refusal:
+        client.greet().capabilities |= capability.COMPRESS
+        asked = capability.DEFAULT | capability.COMPRESS
+        client.send(client.response(endpoint.user, endpoint.password, "app", capabilities=asked), 1)
+        raise ServerError(client.receive())
+    assert refusal.value.code == 1043
+    assert "compression" in str(refusal.value)

@@ -100,7 +100,7 @@ STATE = "SELECT @@time_zone, @left, @@autocommit, @@sql_mode LIKE '%ANSI%' FROM 
     [
         "SELECT fails()",
         "SELECT sets(); SELECT nothing_of_that_name",
-        "INSERT INTO kept (note) VALUES ('bad')",
+        "INSERT INTO leaving (note) VALUES ('bad')",
         "SELECT 1 INTO @left",
         "EXECUTE IMMEDIATE 'SET @left = 1'",
         "BEGIN NOT ATOMIC SET @left = 1; SET time_zone = '+05:00'; END",
@@ -108,6 +108,17 @@ STATE = "SELECT @@time_zone, @left, @@autocommit, @@sql_mode LIKE '%ANSI%' FROM 
         "SET STATEMENT max_statement_time = 10 FOR SELECT @left := 1",
         "SET STATEMENT max_statement_time = 10 FOR SELECT 1; SET SESSION sql_mode = 'ANSI_QUOTES'",
         "SELECT 1; SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT 1",
+        "SET STATEMENT max_statement_time = 10 FOR SET sql_mode = 'ANSI_QUOTES'",
+        "SET STATEMENT max_statement_time = 10 FOR SET @@sql_mode = 'ANSI_QUOTES', time_zone = '+05:00'",
+        "/*!99999 SET STATEMENT sql_mode = '' FOR */ SET time_zone = '+05:00'",
+        "/*!40101 SET @@sql_mode = 'ANSI_QUOTES' */",
+        "SET /*!99999 @left = 1, */ @@sql_mode = 'ANSI_QUOTES', @@time_zone = '+05:00'",
+        "/*!99999 SELECT */ SET @@sql_mode = 'ANSI_QUOTES'",
+        "/*!1 SET */ /*!1 @@sql_mode */ /*!1 = */ /*!1 'ANSI_QUOTES' */",
+        "PREPARE s FROM 'SET @@sql_mode = ''ANSI_QUOTES'''; EXECUTE s",
+        "INSERT INTO leaving (note) VALUES ('zone')",
+        "INSERT INTO leaving (note) VALUES ('left') RETURNING id",
+        "INSERT INTO over_leaving (note) VALUES ('zone')",
         "BEGIN; INSERT INTO kept (note) VALUES ('open'); SET autocommit = 0; SELECT nothing_of_that_name",
     ],
 )
@@ -142,6 +153,13 @@ def test_a_temporary_table_made_by_a_function_is_nobody_elses(one, opened):
     assert ask(first, "SELECT a FROM own") == [(b"5",)]
     leave(first)
     assert ask(enter(opened, one, OLD_EOF), "SELECT a FROM own") == 1146
+
+
+def test_a_lock_taken_by_a_trigger_ends_with_its_session(one, opened):
+    first = enter(opened, one)
+    assert ask(first, "INSERT INTO leaving (note) VALUES ('lock')") == "OK"
+    leave(first)
+    assert ask(enter(opened, one), "SELECT GET_LOCK('of a trigger', 5)") == [(b"1",)]
 
 
 def test_profiles_are_the_sessions_own(one, opened):

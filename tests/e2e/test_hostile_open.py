@@ -242,7 +242,7 @@ def hidden(servers, one):
         ["SELECT calls()"],
         ["CALL rises()"],
         ["PREPARE s FROM 'SET ROLE boss'", "EXECUTE s"],
-        ["INSERT INTO kept (note) VALUES ('bad')", "SELECT LAST_INSERT_ID()"],
+        ["INSERT INTO leaving (note) VALUES ('bad')", "SELECT LAST_INSERT_ID()"],
     ],
 )
 def test_the_next_client_finds_nothing_of_what_was_done_out_of_sight(one, hidden, opened, statements, capabilities):

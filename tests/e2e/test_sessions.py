@@ -112,6 +112,22 @@ def test_isolation_levels_are_kept(connect, run):
         assert run("SELECT @@tx_isolation", on=connect()) == (("REPEATABLE-READ",),)
 
 
+@pytest.mark.parametrize("setting", ["SET @@tx_read_only = 1", "/*!40101 SET @@tx_read_only = 1 */"])
+def test_what_is_set_for_the_next_transaction_ends_with_it(connect, run, table, setting):
+    connection, other = connect(), connect()
+    run(setting, on=connection)
+    assert run("SELECT @@tx_read_only", on=connection) == ((0,),)
+    run(f"INSERT INTO {table} VALUES (11, 'of another')", on=other)
+    run("BEGIN", on=connection)
+    with pytest.raises(pymysql.err.MySQLError) as error:
+        run(f"INSERT INTO {table} VALUES (12, 'read only')", on=connection)
+    assert error.value.args[0] == 1792
+    run("ROLLBACK", on=connection)
+    run("BEGIN", on=connection)
+    run(f"INSERT INTO {table} VALUES (12, 'no more')", on=connection)
+    run("COMMIT", on=connection)
+
+
 def test_kill_query_stops_a_statement_and_keeps_the_session(connect, run):
     victim, killer = connect(), connect()
     outcome = []

@@ -1,14 +1,14 @@
 //! What names mean on a cluster's servers, as read from the primary.
 
+mod leaving;
 mod reading;
 mod views;
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use mysql_client::{Client, ClientError, Rows};
-use topology::{Catalogue, RoutineAccess, VariableKind};
+use topology::{Catalogue, LeavingTriggers, RoutineAccess, VariableKind};
 
 use views::View;
 
@@ -25,8 +25,6 @@ const VIEWS_FINGERPRINT: &str = "SELECT CONCAT_WS('-', COUNT(*), SUM(CRC32(CONCA
 
 const ROUTINES: &str = "SELECT db, name, sql_data_access AS access, LOWER(CONVERT(body_utf8 USING utf8mb4)) AS body \
                         FROM mysql.proc WHERE type = 'FUNCTION'";
-
-const TRIGGERS: &str = "SELECT COUNT(*) AS n FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA <> 'sys'";
 
 const VIEWS: &str = "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n, VIEW_DEFINITION AS d FROM \
                      information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys')";
@@ -69,7 +67,8 @@ pub(crate) async fn routines_fingerprint(client: &mut Client) -> Result<String, 
 }
 
 pub(crate) async fn views_fingerprint(client: &mut Client) -> Result<String, ClientError> {
-    first_value(client, VIEWS_FINGERPRINT).await
+    let views = first_value(client, VIEWS_FINGERPRINT).await?;
+    Ok(format!("{views}/{}", first_value(client, leaving::FINGERPRINT).await?))
 }
 
 async fn first_value(client: &mut Client, sql: &str) -> Result<String, ClientError> {
@@ -78,22 +77,38 @@ async fn first_value(client: &mut Client, sql: &str) -> Result<String, ClientErr
 
 /// Reads the functions, and then the views, whose judgement depends on them.
 pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -> Result<(), ClusterError> {
-    if !sees_all_views(&client.query("SHOW GRANTS").await?) {
+    let grants = client.query("SHOW GRANTS").await?;
+    if !has_everywhere(&grants, &["SELECT", "SHOW VIEW"]) {
         return Err(ClusterError::MissingPrivilege("SHOW VIEW ON *.*"));
     }
     let rows = client.query(ROUTINES).await?;
     catalogue.functions = (0..rows.len()).filter_map(|row| function(&rows, row)).collect();
-    catalogue.session_functions = session_functions(&rows);
-    let triggers = client.query(TRIGGERS).await?;
-    catalogue.has_stored_code = !rows.is_empty() || triggers.parse(0, "n").unwrap_or(1) > 0;
+    let sees_triggers = has_everywhere(&grants, &["TRIGGER"]);
+    let triggers = client.query(leaving::TRIGGERS).await?;
+    let view_rows = client.query(VIEWS).await?;
+    // The functions of `sys` run where they are named.
+    let own = (0..rows.len()).any(|row| rows.get(row, "db") != Some("sys"));
+    catalogue.has_stored_code = own || !triggers.is_empty() || !sees_triggers;
+    let leaving = leaving::names(&rows, &triggers, &view_rows, &catalogue.variables);
+    catalogue.session_functions = leaving.functions;
+    catalogue.leaving_triggers = match sees_triggers {
+        true if leaving.tables.is_empty() => LeavingTriggers::None,
+        true => LeavingTriggers::On(leaving.tables),
+        false => {
+            tracing::warn!(
+                "clusters.*.admin_user lacks TRIGGER ON *.*: since any write might fire a trigger that sets variables, \
+                 sessions that write keep their connections"
+            );
+            LeavingTriggers::Unknown
+        }
+    };
     for (name, access) in &mut catalogue.functions {
         let own = name.rsplit('.').next().unwrap_or_default();
         if catalogue.session_functions.contains(own) {
             *access = RoutineAccess::MayWrite;
         }
     }
-    let rows = client.query(VIEWS).await?;
-    let views: Vec<_> = (0..rows.len()).filter_map(|row| view(&rows, row)).collect();
+    let views: Vec<_> = (0..view_rows.len()).filter_map(|row| view(&view_rows, row)).collect();
     let mut primary_only = views::primary_only(&views, &catalogue.functions);
     let rows = client.query(SYSTEM_VIEWS).await?;
     primary_only.extend((0..rows.len()).filter_map(|row| name(&rows, row)));
@@ -101,46 +116,25 @@ pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -
     Ok(())
 }
 
-/// Whether one's grants, those of a default role included, list every view: one that is not even listed would be
-/// taken for a table.
-fn sees_all_views(grants: &Rows) -> bool {
+/// Whether one's grants, those of a default role included, have one of the privileges everywhere: a view that is not
+/// even listed would be taken for a table.
+fn has_everywhere(grants: &Rows, wanted: &[&str]) -> bool {
     (0..grants.len()).filter_map(|row| grants.at(row, 0)).any(|grant| {
         let privileges = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON *.* TO "));
-        privileges.is_some_and(|(list, _)| {
-            list.split(", ").any(|p| matches!(p, "ALL PRIVILEGES" | "SELECT" | "SHOW VIEW"))
-        })
+        privileges
+            .is_some_and(|(list, _)| list.split(", ").any(|p| p == "ALL PRIVILEGES" || wanted.contains(&p)))
     })
 }
 
 fn function(rows: &Rows, row: usize) -> Option<(String, RoutineAccess)> {
     let name = format!("{}.{}", rows.get(row, "db")?, rows.get(row, "name")?).to_lowercase();
+    // System variables can differ between servers.
+    let names_a_variable = rows.get(row, "body").is_none_or(|body| body.contains("@@"));
     let access = match rows.get(row, "access")? {
-        "NO_SQL" | "READS_SQL_DATA" => RoutineAccess::DeclaredReadOnly,
+        "NO_SQL" | "READS_SQL_DATA" if !names_a_variable => RoutineAccess::DeclaredReadOnly,
         _ => RoutineAccess::MayWrite,
     };
     Some((name, access))
-}
-
-/// Functions whose body mentions a user variable, a system variable or a named lock, or another function that does. By
-/// their text: too many rather than too few.
-fn session_functions(rows: &Rows) -> HashSet<String> {
-    let bodies: Vec<(String, &str)> = (0..rows.len())
-        .filter_map(|row| Some((rows.get(row, "name")?.to_lowercase(), rows.get(row, "body").unwrap_or("@"))))
-        .collect();
-    let touches = |body: &str| body.contains('@') || body.contains("_lock") || body.contains("val(");
-    let mut found: HashSet<String> =
-        bodies.iter().filter(|(_, body)| touches(body)).map(|(name, _)| name.clone()).collect();
-    loop {
-        let more: Vec<String> = bodies
-            .iter()
-            .filter(|(name, body)| !found.contains(name) && found.iter().any(|f| body.contains(f.as_str())))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if more.is_empty() {
-            return found;
-        }
-        found.extend(more);
-    }
 }
 
 fn name(rows: &Rows, row: usize) -> Option<String> {

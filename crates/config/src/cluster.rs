@@ -11,8 +11,8 @@ section! {
     pub struct Cluster {
         /// Any members of the cluster; the others are discovered from them.
         [required restart] servers: Vec<Address> = Vec::new();
-        /// The account that hadal observes the servers with. It needs `BINLOG MONITOR`, `REPLICA MONITOR`, `SHOW VIEW` and
-        /// `SELECT` on `*.*`, and for the heartbeat `CREATE, INSERT, UPDATE` on `hadal.*`; crates/cluster/README.md says
+        /// The account that hadal observes the servers with. It needs `BINLOG MONITOR`, `REPLICA MONITOR`, `SHOW VIEW`,
+        /// `TRIGGER` and `SELECT` on `*.*`, and for the heartbeat `CREATE, INSERT, UPDATE` on `hadal.*`; crates/cluster/README.md says
         /// what each is for.
         [required restart] admin_user: String = String::new();
         /// Its password.

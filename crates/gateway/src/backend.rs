@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     pub(crate) opened: Instant,
     /// When it entered its database.
     pub(crate) entered: Instant,
+    /// `ClusterEntry::databases` when it did.
+    pub(crate) databases: u64,
     pub(crate) idle_since: Instant,
     /// How often it was used: tells a session whether somebody else had it in between.
     pub(crate) uses: u64,

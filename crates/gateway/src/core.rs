@@ -65,6 +65,7 @@ pub(crate) struct ClusterEntry {
     loads: Box<[ServerLoad]>,
     epoch: AtomicU64,
     pub(crate) round_robin: AtomicU64,
+    databases: AtomicU64,
 }
 
 /// More servers than this in one cluster share their counters.
@@ -79,6 +80,7 @@ impl ClusterEntry {
             loads: (0..MAX_SERVERS).map(|_| ServerLoad::default()).collect(),
             epoch: AtomicU64::new(0),
             round_robin: AtomicU64::new(0),
+            databases: AtomicU64::new(0),
         }
     }
 
@@ -89,6 +91,15 @@ impl ClusterEntry {
             self.loads.iter().for_each(ServerLoad::forget);
         }
         view
+    }
+
+    /// Counts the statements that changed a database: who entered one before such a change has an old view of it.
+    pub(crate) fn databases(&self) -> u64 {
+        self.databases.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn count_database_change(&self) {
+        self.databases.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn load(&self, server: ServerId) -> &ServerLoad {

@@ -51,7 +51,7 @@ fn not_understood(mut facts: Facts) -> Facts {
 }
 
 /// Version comments up to which every reading is tried: eight.
-const MOST_READINGS: u8 = 3;
+pub(crate) const MOST_READINGS: u8 = 3;
 
 /// A text with version comments gets the strictest of all its readings. Its verb and digest are those of the reading
 /// in which all of them are code, as a current server has it.
@@ -63,7 +63,14 @@ fn with_version_comments(sql: &[u8], mode: Mode) -> Facts {
         unclear |= comments.met > MOST_READINGS || comments.ambiguous;
         facts = stricter(facts, other);
     }
-    if unclear { not_understood(facts) } else { facts }
+    if !unclear {
+        return facts;
+    }
+    if facts.effects.contains(Effects::SETS_SYSTEM_VARIABLE) {
+        // Not every reading was looked at for variables without a scope, of which no tracker tells.
+        facts.effects |= Effects::SETS_UNCARRIED;
+    }
+    not_understood(facts)
 }
 
 fn reading(sql: &[u8], mode: Mode, code: u8) -> (Facts, VersionComments) {

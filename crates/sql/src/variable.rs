@@ -79,6 +79,11 @@ fn is_uncarried(name: &str) -> bool {
         || name.starts_with("wsrep_")
 }
 
+/// Variables which `SET @@name`, without a scope, sets for the next transaction only.
+pub(crate) fn is_of_next_transaction(name: &str) -> bool {
+    matches!(name, "tx_isolation" | "transaction_isolation" | "tx_read_only" | "transaction_read_only")
+}
+
 /// Variables that only limit or tune one statement, so that `SET STATEMENT x = … FOR` keeps a read a read.
 pub(crate) fn is_statement_tuning(name: &str) -> bool {
     matches!(name, "max_statement_time" | "max_execution_time" | "lock_wait_timeout" | "join_cache_level")

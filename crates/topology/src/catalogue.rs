@@ -21,6 +21,18 @@ pub enum RoutineAccess {
     MayWrite,
 }
 
+/// Triggers that may leave something on the connection of whoever fires them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LeavingTriggers {
+    /// There are none.
+    #[default]
+    None,
+    /// They are fired by writing to tables of these names, in whatever schema.
+    On(HashSet<String>),
+    /// hadal may not see the triggers: any write may fire one.
+    Unknown,
+}
+
 /// Names of one cluster. Lower-case keys.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
@@ -28,10 +40,12 @@ pub struct Catalogue {
     pub loaded: bool,
     /// `schema.name` of every stored function.
     pub functions: HashMap<String, RoutineAccess>,
-    /// There are triggers or functions: a statement may change the session before it fails.
+    /// There are triggers, or functions beside those of `sys`: a statement may change the session before it fails.
     pub has_stored_code: bool,
     /// Names, without schema, of functions that may leave something on the connection: user variables, named locks.
     pub session_functions: HashSet<String>,
+    /// Triggers that set variables, or take named locks.
+    pub leaving_triggers: LeavingTriggers,
     /// `schema.name` of views that cannot be read on a replica, since their text may write or is not understood.
     pub primary_only_views: HashSet<String>,
     /// The names of those views without their schemas: most statements are cleared by a look here.

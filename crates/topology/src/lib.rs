@@ -12,7 +12,7 @@ pub mod view;
 
 pub use account::{Account, Accounts, AuthMethod, ClientHost, LoginRefusal};
 pub use address::Address;
-pub use catalogue::{Catalogue, RoutineAccess, VariableKind};
+pub use catalogue::{Catalogue, LeavingTriggers, RoutineAccess, VariableKind};
 pub use gtid::{GtidPosition, MariaGtid};
 pub use server::{Health, Role, ServerId, ServerView};
 pub use view::{ClusterView, ViewCell};

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use cluster::EventKind;
-use topology::{AuthMethod, ClientHost, RoutineAccess, VariableKind};
+use topology::{AuthMethod, ClientHost, LeavingTriggers, RoutineAccess, VariableKind};
 
 use crate::observer::{Observer, PATIENCE};
 use crate::servers::Servers;
@@ -88,6 +88,40 @@ async fn the_catalogue_knows_functions_views_and_variables() {
     servers.list[0].run(&["CREATE OR REPLACE VIEW shop.plain AS SELECT shop.Logged() AS l"]).await;
     observer
         .until("the replaced view", PATIENCE, |v| v.catalogue.primary_only_views.contains("shop.plain"))
+        .await;
+    observer.stop().await;
+}
+
+#[tokio::test]
+async fn triggers_that_leave_something_are_known_by_their_tables() {
+    let servers = Servers::start(1).await;
+    servers.list[0]
+        .run(&[
+            "CREATE DATABASE trig",
+            "CREATE TABLE trig.Sets (a INT)",
+            "CREATE TABLE trig.reads (a INT)",
+            "CREATE VIEW trig.over AS SELECT a FROM trig.Sets",
+        ])
+        .await;
+    let observer = Observer::start(crate::observer::options(&servers));
+    observer.until("a catalogue", PATIENCE, |v| v.catalogue.loaded && !v.catalogue.has_stored_code).await;
+    servers.list[0]
+        .run(&[
+            "CREATE TRIGGER trig.one BEFORE INSERT ON trig.Sets FOR EACH ROW SET @@sql_mode = ''",
+            "CREATE TRIGGER trig.two BEFORE INSERT ON trig.reads FOR EACH ROW SET NEW.a = @b",
+        ])
+        .await;
+    let expected = LeavingTriggers::On(["sets", "over"].map(str::to_owned).into());
+    observer
+        .until("the tables", PATIENCE, |v| {
+            v.catalogue.has_stored_code && v.catalogue.leaving_triggers == expected
+        })
+        .await;
+    servers.list[0].run(&["REVOKE TRIGGER ON *.* FROM hadal@'%'", "DROP TRIGGER trig.two"]).await;
+    observer
+        .until("that they cannot be seen", PATIENCE, |v| {
+            v.catalogue.leaving_triggers == LeavingTriggers::Unknown
+        })
         .await;
     observer.stop().await;
 }

@@ -172,7 +172,7 @@ pub(crate) const ADMIN_PASSWORD: &str = "p'w\\d";
 /// As in README.md.
 const ADMIN: [&str; 4] = [
     "CREATE USER hadal@'%' IDENTIFIED BY 'p\\'w\\\\d'",
-    "GRANT BINLOG MONITOR, REPLICA MONITOR, REPLICATION MASTER ADMIN, SELECT, SHOW VIEW ON *.* TO hadal@'%'",
+    "GRANT BINLOG MONITOR, REPLICA MONITOR, REPLICATION MASTER ADMIN, SELECT, SHOW VIEW, TRIGGER ON *.* TO hadal@'%'",
     "CREATE DATABASE hadal",
     "GRANT CREATE, INSERT, UPDATE ON hadal.* TO hadal@'%'",
 ];

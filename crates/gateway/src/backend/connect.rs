@@ -75,6 +75,7 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
         statements: Statements::new(pool.limits.prepared_statements),
         opened: now,
         entered: now,
+        databases: 0,
         idle_since: now,
         uses: 0,
         generation,

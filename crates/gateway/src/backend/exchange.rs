@@ -94,6 +94,20 @@ impl Backend {
         self.read_reply(ResponseKind::Simple).await
     }
 
+    /// Enters one database after the other, in one round trip.
+    pub(crate) async fn send_init_db(&mut self, databases: &[&[u8]]) -> Result<(), ExchangeError> {
+        let mut packets = std::mem::take(&mut self.outbox);
+        for database in databases {
+            let payload = [&[mysql_wire::Command::InitDb as u8], *database].concat();
+            mysql_wire::write_packet(&mut packets, &mut 0, &payload);
+        }
+        self.socket.write_all(&packets).await?;
+        for _ in databases {
+            self.read_reply(ResponseKind::Simple).await?;
+        }
+        Ok(())
+    }
+
     /// Reads one complete response. Anything behind it stays in `carry`, for the response that follows.
     pub(crate) async fn read_reply(&mut self, kind: ResponseKind) -> Result<Reply, ExchangeError> {
         let mut scanner = ResponseScanner::new(kind, self.response_capabilities());

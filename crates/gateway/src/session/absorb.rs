@@ -55,6 +55,7 @@ impl Session {
                 StateChange::Schema(name) => {
                     self.entered = std::time::Instant::now();
                     backend.entered = self.entered;
+                    backend.databases = self.worker.core.cluster(backend.place.cluster).databases();
                     absorbed.named = true;
                     state.database = (!name.is_empty()).then(|| Arc::from(name));
                 }
@@ -238,7 +239,7 @@ fn ascii(value: &[u8]) -> Arc<str> {
 }
 
 /// `SET STATEMENT … FOR …`: trackers report the values, though they are gone with the statement.
-fn sets_for_one_statement(facts: &Facts) -> bool {
+pub(super) fn sets_for_one_statement(facts: &Facts) -> bool {
     let mut words = facts.digest_text.split_whitespace();
     let mut is = |word: &str| words.next().is_some_and(|w| w.eq_ignore_ascii_case(word));
     is("set") && is("statement")

@@ -22,7 +22,7 @@ impl Session {
             backend.close_statements(&closed);
         }
         // An error tells no changes; the next OK on the connection does, which must not be another session's.
-        if seen.error.is_some() && may_have_changed(job.facts) && self.has_stored_code() {
+        if seen.error.is_some() && may_have_changed(job.facts) && self.runs_stored_code(job.facts) {
             // A trigger or function may have changed the session before the statement failed, and nothing tells what:
             // the connection serves nobody else.
             backend.short_lived = true;
@@ -115,13 +115,15 @@ impl Session {
         Ok(())
     }
 
-    fn has_stored_code(&self) -> bool {
-        self.worker.core.cluster(self.identity.cluster).view().catalogue.has_stored_code
+    fn runs_stored_code(&self, facts: &Facts) -> bool {
+        !facts.functions.is_empty()
+            || self.worker.core.cluster(self.identity.cluster).view().catalogue.has_stored_code
     }
 
     fn tell_control_plane(&mut self, facts: &Facts) {
         if facts.effects.contains(Effects::DDL) && names_a_database(facts) {
             self.entered = std::time::Instant::now();
+            self.worker.core.cluster(self.identity.cluster).count_database_change();
         }
         if facts.effects.intersects(Effects::ACCOUNT_DDL | Effects::ROUTINE_DDL | Effects::SETS_GLOBAL) {
             self.worker.core.cluster(self.identity.cluster).control.refresh();

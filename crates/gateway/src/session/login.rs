@@ -76,6 +76,11 @@ impl Login {
         let Ok(response) = HandshakeResponse::parse(&first) else {
             return Err(self.refuse(&error(1043, "08S01", "Bad handshake".into())).await);
         };
+        if response.capabilities.contains(Capabilities::COMPRESS) {
+            // Not offered, but some drivers (PHP's mysqlnd) compress all the same once they are logged in.
+            let text = "hadal: compression is not available here; connect without it";
+            return Err(self.refuse(&error(1043, "08S01", text.into())).await);
+        }
         self.client.capabilities = response.capabilities & self.offered();
         let claim = Claim {
             user: String::from_utf8_lossy(response.user).into_owned(),

@@ -2,6 +2,7 @@
 
 use mysql_wire::{ResponseKind, StatusFlags};
 use sql::{Effects, Facts};
+use topology::LeavingTriggers;
 
 use super::query::Job;
 use super::response::Seen;
@@ -60,8 +61,31 @@ impl Session {
         if suspicious && self.calls_a_session_function(facts) {
             self.pins.insert(Pins::PROCEDURE);
         }
+        if facts.access == sql::Access::Write
+            && !facts.tables.is_empty()
+            && self.fires_a_leaving_trigger(facts)
+        {
+            self.pins.insert(Pins::PROCEDURE);
+        }
+        if effects.intersects(SETS) && super::absorb::sets_for_one_statement(facts) {
+            // What it reports of its own is gone again, what the statement inside it has set is not, and nothing tells
+            // one from the other.
+            self.pins.insert(Pins::UNKNOWN_CHANGE);
+        }
         if effects.contains(Effects::UNLOCK_TABLES) && !failed && !effects.contains(Effects::LOCK_TABLES) {
             self.pins.remove(Pins::TABLE_LOCK);
+        }
+    }
+
+    /// Triggers, and views over their tables: of those only the names are compared.
+    fn fires_a_leaving_trigger(&self, facts: &Facts) -> bool {
+        let view = self.worker.core.cluster(self.identity.cluster).view();
+        match &view.catalogue.leaving_triggers {
+            LeavingTriggers::None => false,
+            LeavingTriggers::On(tables) => {
+                facts.tables.iter().any(|table| tables.contains(&table.name.to_lowercase()))
+            }
+            LeavingTriggers::Unknown => true,
         }
     }
 
@@ -80,6 +104,12 @@ impl Session {
             || (facts.access == sql::Access::Read && facts.tables.iter().any(is_such_a_view))
     }
 }
+
+/// Statements that set variables of the session.
+const SETS: Effects = Effects::SETS_SYSTEM_VARIABLE
+    .union(Effects::SETS_AUTOCOMMIT)
+    .union(Effects::SET_NAMES)
+    .union(Effects::NEXT_TRANSACTION);
 
 const PINNING: &[(Effects, Pins)] = &[
     (Effects::SETS_USER_VARIABLE, Pins::USER_VARIABLE),

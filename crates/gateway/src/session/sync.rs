@@ -193,7 +193,7 @@ impl Session {
 
     fn is_in_state(&self, backend: &mut Backend) -> bool {
         // A server reads a database's collation, and the user's rights on it, when it is entered.
-        if self.state.database.is_some() && backend.entered < self.entered {
+        if self.state.database.is_some() && self.has_old_view(backend) {
             return false;
         }
         if Arc::ptr_eq(&backend.state, &self.state) {
@@ -206,6 +206,12 @@ impl Session {
         same
     }
 
+    /// Whether the database may have changed since the connection entered it.
+    fn has_old_view(&self, backend: &Backend) -> bool {
+        let changes = self.worker.core.cluster(backend.place.cluster).databases();
+        backend.entered < self.entered || backend.databases != changes
+    }
+
     /// Brings a connection into the session's state, and sets what only some statements ask for.
     async fn bring_up(&mut self, backend: &mut Backend, job: &Job<'_>) -> Result<(), ExchangeError> {
         if backend.untold {
@@ -213,7 +219,7 @@ impl Session {
             self.hear_late(backend).await?;
         }
         let state = self.state.clone();
-        if backend.entered < self.entered && backend.state.database == state.database {
+        if self.has_old_view(backend) && backend.state.database == state.database {
             self.enter_again(backend).await?;
         }
         self.bring_into(backend, &state).await?;
@@ -234,22 +240,33 @@ impl Session {
         Ok(())
     }
 
-    /// Enters the database that the connection is in already, for what may have changed about it since.
+    /// Enters the database that the connection is in already, for what may have changed about it since. A server takes
+    /// the name of the database that a connection is in for no change at all, so it leaves by another (tried on 10.11).
     async fn enter_again(&self, backend: &mut Backend) -> Result<(), ExchangeError> {
         let Some(database) = self.state.database.clone() else { return Ok(()) };
-        let difference = Difference { set: None, database: Some(database) };
-        Self::send_difference(backend, &difference).await
+        let seen = self.databases_now(backend);
+        backend.send_init_db(&[b"information_schema", &database]).await?;
+        (backend.entered, backend.databases) = seen;
+        Ok(())
     }
 
-    async fn send_difference(backend: &mut Backend, difference: &Difference) -> Result<(), ExchangeError> {
+    /// What a connection that enters a database now has seen of its changes: to be asked before it enters.
+    fn databases_now(&self, backend: &Backend) -> (std::time::Instant, u64) {
+        (std::time::Instant::now(), self.worker.core.cluster(backend.place.cluster).databases())
+    }
+
+    async fn send_difference(
+        &self,
+        backend: &mut Backend,
+        difference: &Difference,
+    ) -> Result<(), ExchangeError> {
         if let Some(set) = &difference.set {
             backend.query(set).await?;
         }
         if let Some(database) = &difference.database {
-            let mut payload = vec![mysql_wire::Command::InitDb as u8];
-            payload.extend_from_slice(database);
-            backend.command(&payload).await?;
-            backend.entered = std::time::Instant::now();
+            let seen = self.databases_now(backend);
+            backend.send_init_db(&[database]).await?;
+            (backend.entered, backend.databases) = seen;
         }
         Ok(())
     }
@@ -272,7 +289,7 @@ impl Session {
                 "hadal: no connection without a database".into(),
             )));
         };
-        let sent = Self::send_difference(backend, &difference).await;
+        let sent = self.send_difference(backend, &difference).await;
         // Half of it may have been taken over.
         backend.tainted |= sent.is_err();
         sent?;

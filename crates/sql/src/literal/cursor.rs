@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::Mode;
-use crate::lex::{Kind, Lexer, Token};
+use crate::lex::{Kind, Lexer, Token, VersionComments};
 use crate::statement::{inside, unquote};
 
 /// Walks the tokens of one text; literals are not collapsed.
@@ -16,7 +16,15 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(sql: &'a [u8], mode: Mode) -> Self {
-        let mut lexer = Lexer::new(sql, mode);
+        Self::with(sql, Lexer::new(sql, mode), mode)
+    }
+
+    /// With the version comments of `code` as code, see [`VersionComments`].
+    pub(super) fn with_reading(sql: &'a [u8], mode: Mode, code: u8) -> Self {
+        Self::with(sql, Lexer::with_version_comments(sql, mode, VersionComments::reading(code)), mode)
+    }
+
+    fn with(sql: &'a [u8], mut lexer: Lexer<'a>, mode: Mode) -> Self {
         let next = lexer.next();
         Self { sql, lexer, next, mode }
     }

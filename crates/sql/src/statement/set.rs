@@ -72,6 +72,9 @@ fn at_variable(words: Words<'_>, at: usize, draft: &mut Draft) {
     let is_session = ["session", "local"].iter().any(|s| words.says(at, s));
     if has_scope && (is_global || is_session) {
         scoped(words, at + 2, is_global, draft);
+    } else if words.name(at).is_some_and(|name| variable::is_of_next_transaction(&name.to_ascii_lowercase()))
+    {
+        draft.effect(Effects::NEXT_TRANSACTION);
     } else {
         scoped(words, at, false, draft);
     }
