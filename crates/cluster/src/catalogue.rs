@@ -90,6 +90,7 @@ pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -
     let own = (0..rows.len()).any(|row| rows.get(row, "db") != Some("sys"));
     catalogue.has_stored_code = own || !triggers.is_empty() || !sees_triggers;
     let leaving = leaving::names(&rows, &triggers, &view_rows, &catalogue.variables);
+    catalogue.code_reads_insert_id = leaving.reads_insert_id;
     catalogue.session_functions = leaving.functions;
     catalogue.leaving_triggers = match sees_triggers {
         true if leaving.tables.is_empty() => LeavingTriggers::None,

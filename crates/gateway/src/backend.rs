@@ -10,7 +10,7 @@ use std::time::Instant;
 use mysql_wire::Capabilities;
 
 pub(crate) use connect::{OpenError, Opening, open};
-pub(crate) use exchange::ExchangeError;
+pub(crate) use exchange::{ExchangeError, Reply};
 pub(crate) use statements::Statements;
 
 use crate::io::Socket;
@@ -73,6 +73,8 @@ pub(crate) struct Connection {
     pub(crate) had_private: bool,
     /// Its server will close it soon: it is not given back.
     pub(crate) short_lived: bool,
+    /// What `LAST_INSERT_ID()` gives there, where that is known.
+    pub(crate) insert_id: Option<u64>,
     /// Commands to be sent in front of the next one that need no answer (`COM_STMT_CLOSE`).
     pub(crate) outbox: Vec<u8>,
     slot: Slot,

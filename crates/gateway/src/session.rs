@@ -26,6 +26,7 @@ mod prepare;
 mod process_list;
 mod query;
 mod response;
+mod restore;
 mod sequence;
 mod special;
 mod split;
@@ -89,7 +90,7 @@ pub(crate) struct Identity {
 }
 
 /// What is known of the last statement, for functions and statements that ask for it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct LastStatement {
     /// The connection it ran on, and that connection's use count then.
     pub(crate) ran_on: Option<(crate::place::Place, u64, u64)>,
@@ -97,7 +98,7 @@ pub(crate) struct LastStatement {
     pub(crate) conditions_on: Option<(Place, u64, u64)>,
     /// What `FOUND_ROWS()` gives, and the connection that knows it where this is not sure.
     pub(crate) found_rows: u64,
-    pub(crate) found_on: Option<u64>,
+    pub(crate) found_on: Option<(Place, u64, u64)>,
     pub(crate) row_count: i64,
     /// It left warnings or an error behind.
     pub(crate) has_conditions: bool,
@@ -105,12 +106,27 @@ pub(crate) struct LastStatement {
     pub(crate) captured_warnings: Option<Vec<u8>>,
 }
 
+impl Default for LastStatement {
+    /// As on a new connection.
+    fn default() -> Self {
+        Self {
+            ran_on: None,
+            conditions_on: None,
+            found_rows: 1,
+            found_on: None,
+            row_count: 0,
+            has_conditions: false,
+            captured_warnings: None,
+        }
+    }
+}
+
 /// `LAST_INSERT_ID()` of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InsertId {
     Known(u64),
-    /// Only the leased connection knows.
-    OnLease,
+    /// Only the connection of this id, held or leased, knows.
+    On(u64),
 }
 
 pub(crate) struct Session {

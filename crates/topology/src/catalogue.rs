@@ -46,6 +46,8 @@ pub struct Catalogue {
     pub session_functions: HashSet<String>,
     /// Triggers that set variables, or take named locks.
     pub leaving_triggers: LeavingTriggers,
+    /// A function, trigger or view mentions `LAST_INSERT_ID()` or one of its variables.
+    pub code_reads_insert_id: bool,
     /// `schema.name` of views that cannot be read on a replica, since their text may write or is not understood.
     pub primary_only_views: HashSet<String>,
     /// The names of those views without their schemas: most statements are cleared by a look here.

@@ -21,6 +21,8 @@ pub(super) struct Leaving {
     pub(super) functions: HashSet<String>,
     /// Tables with such triggers, and views over them.
     pub(super) tables: HashSet<String>,
+    /// Something mentions `LAST_INSERT_ID()`, `@@last_insert_id` or `@@identity`.
+    pub(super) reads_insert_id: bool,
 }
 
 /// What a body of text belongs to.
@@ -61,6 +63,8 @@ pub(super) fn names(
 
 fn closure(mut bodies: Vec<Body>, touches_session: impl Fn(&str) -> bool) -> Leaving {
     let mut leaving = Leaving::default();
+    let reads = |body: &Body| body.text.contains("last_insert_id") || body.text.contains("@identity");
+    leaving.reads_insert_id = bodies.iter().any(reads);
     let mut known: Vec<String> = Vec::new();
     loop {
         let leaves = |body: &Body| {

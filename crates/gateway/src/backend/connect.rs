@@ -85,6 +85,7 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
         untold: false,
         had_private: false,
         short_lived: false,
+        insert_id: Some(0),
         outbox: Vec::new(),
         slot,
     };
@@ -118,6 +119,7 @@ impl Backend {
         intern: impl Fn(StateSet) -> Arc<StateSet>,
     ) -> Result<(), ExchangeError> {
         self.outbox.clear();
+        self.insert_id = None;
         self.command(&[0x1f]).await?;
         self.statements.clear();
         let mut state = (**new).clone();

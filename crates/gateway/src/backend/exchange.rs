@@ -61,6 +61,13 @@ impl Reply {
         self.first_row().into_iter().next().flatten()
     }
 
+    /// The id of the first column's collation.
+    pub(crate) fn first_collation(&self, capabilities: mysql_wire::Capabilities) -> Option<u16> {
+        let description = self.packets().nth(1)?;
+        let column = mysql_wire::ColumnDef::parse(description, capabilities).ok()?;
+        Some(column.collation)
+    }
+
     fn packets(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.bytes[..];
         std::iter::from_fn(move || {

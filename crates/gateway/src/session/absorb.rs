@@ -9,7 +9,7 @@ use topology::MariaGtid;
 use super::query::Job;
 use super::response::Seen;
 use super::{InsertId, Pins, Session};
-use crate::backend::Backend;
+use crate::backend::{Backend, Reply};
 
 /// What trackers reported, beyond plain variables.
 #[derive(Debug, Default)]
@@ -125,16 +125,15 @@ impl Session {
         let Some(names) = sql::set_names(text, self.mode).filter(|n| !n.default && !n.character_set) else {
             return false;
         };
-        let collation = match (names.collation, names.charset) {
-            (Some(collation), _) => Arc::<str>::from(collation.to_ascii_lowercase()),
-            (None, Some(charset)) => {
-                let view = self.worker.core.cluster(self.identity.cluster).view();
-                let known = view.catalogue.default_collations.get(&*charset.to_ascii_lowercase()).cloned();
-                let Some(collation) = known else { return false };
-                collation
-            }
-            (None, None) => return false,
+        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let charset = names.charset.map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
+        let default = charset.as_ref().and_then(|name| view.catalogue.default_collations.get(name));
+        let collation = match names.collation {
+            Some(collation) => Some(Arc::<str>::from(collation.to_ascii_lowercase())),
+            None => default.cloned(),
         };
+        let (Some(collation), Some(_)) = (collation, charset) else { return false };
+        state.charset.results_collation = (default != Some(&collation)).then(|| collation.clone());
         state.charset.collation = collation;
         true
     }
@@ -178,10 +177,13 @@ impl Session {
         if absorbed.charset {
             // SET NAMES … COLLATE reports the character set, but not the collation (tried on MariaDB 10.11).
             let sql = b"SELECT @@character_set_client, @@character_set_results, @@collation_connection";
-            let row = backend.query(sql).await?.first_row();
+            let reply = backend.query(sql).await?;
+            let row = reply.first_row();
             let text = |i: usize| row.get(i).and_then(|v| v.as_deref()).map(ascii);
             if let (Some(client), Some(collation)) = (text(0), text(2)) {
-                state.charset = crate::state::Charset { client, results: text(1), collation };
+                let results = text(1);
+                let results_collation = self.collation_of(backend, &reply).filter(|_| results.is_some());
+                state.charset = crate::state::Charset { client, results, collation, results_collation };
             }
         }
         if absorbed.trackers {
@@ -191,6 +193,15 @@ impl Session {
             backend.query(b"SET wait_timeout=DEFAULT, interactive_timeout=DEFAULT").await?;
         }
         Ok(())
+    }
+
+    /// The collation that the server describes text with, where it is not its character set's default.
+    fn collation_of(&self, backend: &Backend, reply: &Reply) -> Option<Arc<str>> {
+        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let (collation, charset) =
+            view.catalogue.collations.get(&reply.first_collation(backend.response_capabilities())?)?;
+        let default = view.catalogue.default_collations.get(charset);
+        (default != Some(collation)).then(|| collation.clone())
     }
 
     /// The newest transaction of the connection, where no tracker has told it.
@@ -269,6 +280,9 @@ fn is_uncarried(name: &str) -> bool {
             | "in_transaction"
             | "debug"
             | "profiling"
+            // Set by entering a database, too.
+            | "character_set_database"
+            | "collation_database"
             | "completion_type"
             | "debug_dbug"
             | "debug_sync"

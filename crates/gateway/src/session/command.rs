@@ -174,7 +174,7 @@ impl Session {
         self.end_split();
         self.shared.pins.store(0, Ordering::Relaxed);
         self.shared.leasing.store(false, Ordering::SeqCst);
-        if self.insert_id == super::InsertId::OnLease {
+        if let super::InsertId::On(_) = self.insert_id {
             self.insert_id = super::InsertId::Known(0);
         }
         if let Some(lease) = self.lease.take() {

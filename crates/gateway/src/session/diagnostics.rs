@@ -1,7 +1,7 @@
 //! `SHOW WARNINGS`, `FOUND_ROWS()`, `ROW_COUNT()`: questions about the last statement.
 //!
 //! The connection that ran it answers, if the session still has it or nobody has used it since. Otherwise the answer is
-//! made here, from what the response told or was captured. Where neither can answer, an error says so.
+//! made here, from what the response told or was captured, or another connection is brought to where that one was.
 
 use mysql_wire::column::{collation, column_flag, column_type};
 use mysql_wire::{ColumnDef, TextResult};
@@ -27,24 +27,14 @@ impl Session {
                 self.flush().await
             }
             Some(Answer::Made(result)) => self.send_result(job.command.sequence, &result).await,
-            None if !job.facts.effects.intersects(Effects::USES_DIAGNOSTICS)
-                && self.last.ran_on.is_none() =>
-            {
-                // Nothing has run yet: any connection in a fresh state says the same.
-                self.run(job).await.map(drop)
-            }
-            None => {
-                let text = "what the last statement left behind is no longer known, since its connection serves others \
-                            (all of clusters.*.pool.max_connections are in use); ask right after the statement, inside \
-                            a transaction, or by SHOW WARNINGS, SELECT FOUND_ROWS() or SELECT ROW_COUNT() alone";
-                self.refuse(job.command.sequence, 1815, "HY000", text).await
-            }
+            // What the session knows is put on whichever connection it gets; see `restore`.
+            None => self.run(job).await.map(drop),
         }
     }
 
     /// `FOUND_ROWS()` outlives the statements that find no rows, so the connection that knows it need not be the last.
     async fn tell_found_rows(&mut self, job: Job<'_>) -> Result<(), End> {
-        if let Some(id) = self.last.found_on {
+        if let Some((_, id, _)) = self.last.found_on {
             if self.held.as_ref().is_some_and(|held| held.id == id) {
                 return self.run(job).await.map(drop);
             }

@@ -49,6 +49,9 @@ impl Session {
         }
         self.update_transaction(job, seen);
         let runs = job.kind != ResponseKind::Prepare;
+        if job.facts.access != sql::Access::Read || super::restore::changes_insert_id(job.facts, seen) {
+            backend.insert_id = None;
+        }
         if runs {
             self.update_pins(job.facts, seen);
             self.note_last(job.facts, &backend, seen);
@@ -82,35 +85,21 @@ impl Session {
             self.held = Some(backend);
             return Ok(());
         }
-        if !knows_something && self.insert_id != InsertId::OnLease && self.sequence_on != Some(backend.id) {
+        let knows_something = knows_something
+            || self.insert_id == InsertId::On(backend.id)
+            || self.sequence_on == Some(backend.id);
+        if !knows_something {
             self.release(backend);
             return Ok(());
         }
-        // Lease: unless somebody waits for a connection already, or another one is kept that knows the insert id.
-        let elsewhere = self.lease.is_some();
-        if !elsewhere && !backend.pool().has_waiters() {
+        // Lease: unless somebody waits for a connection already, or another one is kept.
+        if self.lease.is_none() && !backend.pool().has_waiters() {
             Box::pin(self.keep_lease(backend)).await;
-        } else if elsewhere && !knows_something {
-            self.release(backend);
         } else {
-            match Box::pin(self.capture_beside(&mut backend, elsewhere)).await {
+            match Box::pin(self.capture(&mut backend)).await {
                 Ok(()) => self.release(backend),
                 Err(_) => self.forget_diagnostics(),
             }
-        }
-        Ok(())
-    }
-
-    /// Captures without touching an insert id that another connection knows.
-    async fn capture_beside(
-        &mut self,
-        backend: &mut Backend,
-        elsewhere: bool,
-    ) -> Result<(), crate::backend::ExchangeError> {
-        let kept = self.insert_id;
-        self.capture(backend).await?;
-        if elsewhere {
-            self.insert_id = kept;
         }
         Ok(())
     }

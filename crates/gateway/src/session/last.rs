@@ -3,6 +3,7 @@
 use sql::{Effects, Facts};
 
 use super::response::Seen;
+use super::restore::changes_insert_id;
 use super::{InsertId, LastStatement, Session};
 use crate::backend::Backend;
 
@@ -38,13 +39,13 @@ impl Session {
             ran_on: Some(here),
             conditions_on: if outlived { outlived_on } else { Some(here) },
             found_rows: seen.last_rows.unwrap_or(self.last.found_rows),
-            found_on: if finds { Some(backend.id) } else { self.last.found_on },
+            found_on: if finds { Some(here) } else { self.last.found_on },
             row_count,
             has_conditions: conditions || outlived,
             captured_warnings: if outlived { self.last.captured_warnings.take() } else { None },
         };
-        if facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0 {
-            self.insert_id = InsertId::OnLease;
+        if changes_insert_id(facts, seen) {
+            self.insert_id = InsertId::On(backend.id);
         }
     }
 
@@ -58,7 +59,7 @@ impl Session {
                 && ((facts.statements > 1 && seen.last_rows.is_some())
                     || super::sequence::draws(facts)
                     || facts.effects.contains(Effects::CALC_FOUND_ROWS)
-                    || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && seen.insert_id != 0))
+                    || changes_insert_id(facts, seen))
     }
 
     /// Preparing a statement leaves warnings and errors like running it, and nothing else.

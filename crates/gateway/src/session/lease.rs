@@ -66,11 +66,12 @@ impl Session {
             let digits: Vec<u8> = values.get(i)?.as_deref()?.iter().copied().filter(|b| *b != 0).collect();
             std::str::from_utf8(&digits).ok()?.parse::<u64>().ok()
         };
-        if self.insert_id == InsertId::OnLease {
+        if self.insert_id == InsertId::On(backend.id) {
             let Some(id) = number(0) else { return Err(ExchangeError::NoAnswer) };
             self.insert_id = InsertId::Known(id);
+            backend.insert_id = Some(id);
         }
-        if self.last.found_on == Some(backend.id) {
+        if self.last.found_on.is_some_and(|(_, id, _)| id == backend.id) {
             self.last.found_rows = number(1).unwrap_or(self.last.found_rows);
             self.last.found_on = None;
         }
@@ -86,7 +87,8 @@ impl Session {
 
     /// The connection is gone, and with it what it knew; on a direct connection the client would be gone, too.
     pub(super) fn forget_diagnostics(&mut self) {
-        if self.insert_id == InsertId::OnLease && self.lease.is_none() && self.held.is_none() {
+        let InsertId::On(id) = self.insert_id else { return };
+        if ![&self.lease, &self.held].into_iter().flatten().any(|known| known.id == id) {
             self.insert_id = InsertId::Known(0);
         }
     }

@@ -97,12 +97,8 @@ impl Session {
 
     /// An execution of a prepared statement that asks for something of the session's own.
     pub(super) async fn special_execute(&mut self, job: Job<'_>) -> Result<(), End> {
-        if job.facts.effects.intersects(ABOUT_LAST) && self.held.is_none() && !self.recall(job.facts).await {
-            let sure = self.last.ran_on.is_none();
-            if !sure {
-                let text = "what the last statement left behind is no longer known, since its connection serves others";
-                return self.refuse(job.command.sequence, 1815, "HY000", text).await;
-            }
+        if job.facts.effects.intersects(ABOUT_LAST) && self.held.is_none() {
+            self.recall(job.facts).await;
         }
         self.run(job).await.map(drop)
     }

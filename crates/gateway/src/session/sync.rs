@@ -8,7 +8,7 @@ use mysql_wire::ServerError;
 use sql::Effects;
 
 use super::query::Job;
-use super::{InsertId, Session, UNREACHABLE, error};
+use super::{Session, UNREACHABLE, error};
 use crate::backend::{self, Backend, ExchangeError, OpenError, Opening};
 use crate::place::Place;
 use crate::pool::{Checkout, ServerPool, Want};
@@ -23,7 +23,13 @@ impl Session {
         job: &Job<'_>,
         on_replica: bool,
     ) -> Result<Option<Backend>, ServerError> {
-        if let Some(held) = self.held.take() {
+        if let Some(mut held) = self.held.take() {
+            if super::restore::asks(job.facts)
+                && let Err(refusal) = Box::pin(self.restore(&mut held, job, false)).await
+            {
+                self.held = Some(held);
+                return Err(refusal);
+            }
             return Ok(Some(held));
         }
         if self.lease.as_ref().is_some_and(|lease| lease.untold) {
@@ -41,7 +47,8 @@ impl Session {
             let Some(fresh) = opened else { return Ok(None) };
             backend = fresh;
         }
-        if !self.is_in_state(&mut backend) || job.facts.effects.intersects(LAZY) {
+        let disturbed = !self.is_in_state(&mut backend) || job.facts.effects.intersects(LAZY);
+        if disturbed {
             match Box::pin(self.bring_up(&mut backend, job)).await {
                 Ok(()) => {}
                 Err(ExchangeError::Refused(refused)) if refused.code == 1049 && self.entered_once => {
@@ -62,6 +69,12 @@ impl Session {
                     return Ok(None);
                 }
             }
+        }
+        if super::restore::asks(job.facts)
+            && let Err(refusal) = Box::pin(self.restore(&mut backend, job, disturbed)).await
+        {
+            self.release(backend);
+            return Err(refusal);
         }
         Ok(Some(backend))
     }
@@ -224,11 +237,6 @@ impl Session {
         }
         self.bring_into(backend, &state).await?;
         let effects = job.facts.effects;
-        if effects.contains(Effects::USES_LAST_INSERT_ID)
-            && let InsertId::Known(id) = self.insert_id
-        {
-            backend.query(format!("SET last_insert_id={id}").as_bytes()).await?;
-        }
         if effects.contains(Effects::USES_TIMEOUT_VARIABLE) && !self.timeouts.is_empty() {
             for (name, value) in &self.timeouts {
                 let value = String::from_utf8_lossy(value);
@@ -298,5 +306,5 @@ impl Session {
     }
 }
 
-/// Effects for which a connection in the right state still needs something more.
-const LAZY: Effects = Effects::USES_LAST_INSERT_ID.union(Effects::USES_TIMEOUT_VARIABLE);
+/// Effects for which a connection in the right state still needs something more. See also [`super::restore`].
+const LAZY: Effects = Effects::USES_TIMEOUT_VARIABLE;

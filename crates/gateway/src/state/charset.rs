@@ -6,11 +6,16 @@ use topology::Catalogue;
 
 /// `character_set_client`, `character_set_results` (`None` is SQL's NULL: no conversion) and
 /// `collation_connection`, which implies `character_set_connection`.
+///
+/// `SET NAMES … COLLATE` and the handshake also give the results a collation, which no variable shows: descriptions of
+/// columns carry it (tried on MariaDB 10.11).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Charset {
     pub(crate) client: Arc<str>,
     pub(crate) results: Option<Arc<str>>,
     pub(crate) collation: Arc<str>,
+    /// Of the results, where it is not their character set's default.
+    pub(crate) results_collation: Option<Arc<str>>,
 }
 
 impl Charset {
@@ -23,6 +28,7 @@ impl Charset {
             client: "utf8mb4".into(),
             results: Some("utf8mb4".into()),
             collation: "utf8mb4_general_ci".into(),
+            results_collation: None,
         }
     }
 
@@ -30,19 +36,26 @@ impl Charset {
     /// cannot be a client's (`ucs2`, `utf16`, `utf32`), gives the server's default.
     pub(crate) fn of_handshake(id: u16, catalogue: &Catalogue) -> Self {
         match catalogue.collations.get(&id) {
-            Some((collation, charset)) if !is_wide(charset) => {
-                Self { client: charset.clone(), results: Some(charset.clone()), collation: collation.clone() }
-            }
+            Some((collation, charset)) if !is_wide(charset) => Self::of_names(charset, collation, catalogue),
             _ => Self::of_server(catalogue),
+        }
+    }
+
+    /// After `SET NAMES charset COLLATE collation`.
+    pub(crate) fn of_names(charset: &Arc<str>, collation: &Arc<str>, catalogue: &Catalogue) -> Self {
+        let is_default = catalogue.default_collations.get(charset) == Some(collation);
+        Self {
+            client: charset.clone(),
+            results: Some(charset.clone()),
+            collation: collation.clone(),
+            results_collation: (!is_default).then(|| collation.clone()),
         }
     }
 
     fn of_server(catalogue: &Catalogue) -> Self {
         let global = |name: &str| catalogue.globals.get(name).map(|v| Arc::<str>::from(v.as_str()));
         match (global("character_set_server"), global("collation_server")) {
-            (Some(charset), Some(collation)) => {
-                Self { client: charset.clone(), results: Some(charset), collation }
-            }
+            (Some(charset), Some(collation)) => Self::of_names(&charset, &collation, catalogue),
             _ => Self::of_new_connection(),
         }
     }

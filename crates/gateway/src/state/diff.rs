@@ -29,8 +29,12 @@ pub(crate) fn difference(from: &StateSet, to: &StateSet, catalogue: &Catalogue) 
         }
     }
     if from.charset != to.charset {
+        if let (Some(results), Some(collation)) = (&to.charset.results, &to.charset.results_collation) {
+            set.names(results.as_bytes(), collation.as_bytes());
+        }
         set.assign_text("character_set_client", to.charset.client.as_bytes());
         match &to.charset.results {
+            Some(_) if to.charset.results_collation.is_some() => {}
             Some(results) => set.assign_text("character_set_results", results.as_bytes()),
             None => set.assign("character_set_results", b"NULL"),
         }
@@ -53,6 +57,14 @@ impl SetStatement {
         self.0.extend_from_slice(name.as_bytes());
         self.0.push(b'=');
         self.0.extend_from_slice(value);
+    }
+
+    fn names(&mut self, charset: &[u8], collation: &[u8]) {
+        self.0.extend_from_slice(if self.0.is_empty() { b"SET " } else { b", " });
+        self.0.extend_from_slice(b"NAMES ");
+        self.0.extend_from_slice(&quoted(charset));
+        self.0.extend_from_slice(b" COLLATE ");
+        self.0.extend_from_slice(&quoted(collation));
     }
 
     fn assign_text(&mut self, name: &str, value: &[u8]) {
@@ -149,6 +161,18 @@ mod tests {
             sql(&state(&[], None), &to).unwrap(),
             "SET character_set_client='utf8mb4', character_set_results=NULL, collation_connection='utf8mb4_bin'"
         );
+    }
+
+    #[test]
+    fn the_collation_of_results_is_named_as_it_was() {
+        let mut to = state(&[], None);
+        to.charset.results_collation = Some("utf8mb4_bin".into());
+        assert_eq!(
+            sql(&state(&[], None), &to).unwrap(),
+            "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin', character_set_client='utf8mb4', \
+             collation_connection='utf8mb4_general_ci'"
+        );
+        assert_eq!(sql(&to, &to), None);
     }
 
     #[test]

@@ -32,7 +32,10 @@ impl StateSet {
         let text = || Arc::<str>::from(String::from_utf8_lossy(value));
         match name {
             "character_set_client" => self.charset.client = text(),
-            "character_set_results" => self.charset.results = (!value.is_empty()).then(text),
+            "character_set_results" => {
+                self.charset.results = (!value.is_empty()).then(text);
+                self.charset.results_collation = None;
+            }
             "collation_connection" => self.charset.collation = text(),
             // Reported beside `collation_connection`, or without it: see `Session::absorb`.
             "character_set_connection" => {}

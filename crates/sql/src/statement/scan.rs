@@ -105,7 +105,10 @@ fn mentions(words: Words<'_>, at: usize, draft: &mut Draft) {
         || is("variables_by_thread")
     {
         draft.effect(
-            Effects::USES_TIMEOUT_VARIABLE | Effects::USES_TRACKER_VARIABLE | Effects::READS_AUTOCOMMIT,
+            Effects::USES_TIMEOUT_VARIABLE
+                | Effects::USES_TRACKER_VARIABLE
+                | Effects::USES_LAST_INSERT_ID
+                | Effects::READS_AUTOCOMMIT,
         );
     } else if words.raw(at).len() > 14 {
         let name = words.name(at).unwrap_or_default().to_ascii_lowercase();

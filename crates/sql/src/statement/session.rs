@@ -40,9 +40,12 @@ pub(super) fn kill(draft: &mut Draft) {
 }
 
 /// `GET DIAGNOSTICS @a = …`, `SIGNAL`, `RESIGNAL`.
-pub(super) fn diagnostics(draft: &mut Draft) {
+pub(super) fn diagnostics(words: Words<'_>, draft: &mut Draft) {
     draft.verb = Verb::Diagnostics;
-    draft.effect(Effects::USES_DIAGNOSTICS);
+    // SIGNAL only leaves some.
+    if !words.is(0, K::Signal) {
+        draft.effect(Effects::USES_DIAGNOSTICS);
+    }
     if draft.effects.contains(Effects::READS_USER_VARIABLE) {
         draft.effect(Effects::SETS_USER_VARIABLE);
     }

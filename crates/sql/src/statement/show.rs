@@ -33,6 +33,7 @@ pub(super) fn show(words: Words<'_>, draft: &mut Draft) {
                 Effects::USES_TIMEOUT_VARIABLE
                     | Effects::USES_TRACKER_VARIABLE
                     | Effects::USES_PSEUDO_THREAD_ID
+                    | Effects::USES_LAST_INSERT_ID
                     | Effects::READS_AUTOCOMMIT
                     | Effects::READS_SYSTEM_VARIABLE,
             );

@@ -54,7 +54,7 @@ pub(super) fn by_verb(words: Words<'_>, draft: &mut Draft) {
         K::Kill => session::kill(draft),
         K::Create | K::Alter | K::Drop | K::Rename | K::Truncate => ddl::classify(words, draft),
         K::Grant | K::Revoke => account::grant(draft),
-        K::Get | K::Signal | K::Resignal => session::diagnostics(draft),
+        K::Get | K::Signal | K::Resignal => session::diagnostics(words, draft),
         K::Flush => maintenance::flush(words, draft),
         K::Backup => maintenance::backup(words, draft),
         K::Shutdown => maintenance::shutdown(draft),
