@@ -6,12 +6,14 @@
 mod absorb;
 mod admin_sql;
 mod answer;
+mod binary_log;
 mod causal;
 mod change_user;
 mod client;
 mod command;
 mod decide;
 mod diagnostics;
+mod dynamic;
 mod execute;
 mod finish;
 mod identity;
@@ -170,6 +172,10 @@ pub(crate) struct Session {
     wants_fresh: bool,
     /// What a server reported last.
     last_status: StatusFlags,
+    /// What `PREPARE … FROM` was last given under each name, as far as it may be a KILL.
+    dynamic_texts: HashMap<String, sql::DynamicText>,
+    /// What the server made of the KILL that is being run.
+    killing: Option<kill::Killing>,
     /// A transaction that began on a replica.
     split: Option<split::Split>,
     /// The transaction has left its replica.
@@ -221,6 +227,8 @@ impl Session {
             sequence_lost: false,
             wants_fresh: false,
             last_status: StatusFlags::default(),
+            dynamic_texts: HashMap::new(),
+            killing: None,
             split: None,
             split_left: false,
             split_replica: None,
@@ -259,6 +267,7 @@ impl Session {
     /// Forgets everything that belonged to the user before.
     fn forget_user(&mut self) {
         self.statements.clear();
+        self.dynamic_texts.clear();
         self.timeouts.clear();
         self.insert_id = InsertId::Known(0);
         self.last = LastStatement::default();

@@ -23,6 +23,9 @@ impl Session {
             job.needs_primary = true;
             job.opens_cursor = true;
         }
+        if statement.facts.effects.contains(sql::Effects::KILL) {
+            return Box::pin(self.execute_kill(job, &statement)).await;
+        }
         if statement.facts.effects.intersects(super::special::ABOUT_LAST) {
             return Box::pin(self.special_execute(job)).await;
         }

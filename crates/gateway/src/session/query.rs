@@ -3,13 +3,14 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use mysql_wire::scan::ResponseKind;
 use sql::{Effects, Facts, Hint};
 use topology::ServerId;
 
+use super::binary_log::stream;
 use super::client::CommandPacket;
 use super::response::{Relay, RelayError, Seen, Step};
 use super::special::{Rename, SPECIAL};
@@ -40,6 +41,8 @@ pub(super) struct Job<'a> {
     pub(super) rename: Option<&'a Rename>,
     /// The answer is a list of threads, whose ids are to be exchanged.
     pub(super) process_list: bool,
+    /// It may be a KILL whose text the gateway has not seen: an unknown thread may be a session of hadal's.
+    pub(super) may_kill: bool,
 }
 
 impl<'a> Job<'a> {
@@ -56,6 +59,7 @@ impl<'a> Job<'a> {
             opens_cursor: false,
             rename: None,
             process_list: false,
+            may_kill: false,
         }
     }
 }
@@ -266,14 +270,22 @@ impl Session {
         let mut freed = false;
         loop {
             let mut relay = Relay::new(job.kind, backend, &self.tracked);
-            relay.hold_error = retryable || job.kind == ResponseKind::Prepare;
+            relay.hold_error = retryable || job.may_kill || job.kind == ResponseKind::Prepare;
             relay.statement_id = job.statement_id;
             if !job.opens_cursor {
                 relay.scanner = relay.scanner.without_cursor();
             }
             relay.collect = (job.rename.is_some() || job.process_list).then(Vec::new);
-            let step =
-                drive(&mut relay, &self.worker, &self.shared, &mut self.client, backend, command).await;
+            let driven = (&*self.worker, &*self.shared);
+            let step = match job.kind {
+                ResponseKind::BinlogDump => {
+                    stream(&mut relay, driven, &mut self.client, backend, command).await
+                }
+                _ => {
+                    drive(&mut relay, driven, &mut self.client, backend, command, |_, _, _| Poll::Pending)
+                        .await
+                }
+            };
             if matches!(step, Ok(Step::HeldError)) && relay.seen.error == Some(TOO_MANY_STATEMENTS) && !freed
             {
                 freed = true;
@@ -284,11 +296,13 @@ impl Session {
             let begun = relay.sent > 0 || seen.begun;
             return match step {
                 Ok(Step::Complete) => self.completed(job, backend, seen, collected).await,
+                Ok(Step::HeldError) if job.may_kill && self.keep_unknown_thread(&held) => {
+                    Ok(Tried::Done(seen))
+                }
                 Ok(Step::HeldError) => self.held_error(seen, &held, retryable).await,
                 Ok(Step::LocalInfile) => Box::pin(self.load_file(job.kind, backend, seen)).await,
                 Err(RelayError::Client(error)) => Err(End::Client(error)),
-                Err(RelayError::Stopped) if self.shared.is_killed() => Err(End::Killed),
-                Err(RelayError::Stopped) => Err(End::IdleTooLong),
+                Err(RelayError::Stopped) => Err(self.stopped()),
                 // Half an answer cannot be taken back: the client must not take it for a whole one.
                 Err(error) if seen.forwarded => {
                     Err(End::StateLost(format!("in the middle of a response: {error}")))
@@ -363,12 +377,20 @@ impl Session {
         self.flush().await
     }
 
+    /// Why the relay was stopped.
+    fn stopped(&self) -> End {
+        match () {
+            () if self.shared.is_killed() => End::Killed,
+            () if self.shared.is_draining() => End::Draining,
+            () => End::IdleTooLong,
+        }
+    }
+
     fn after_file(&mut self, seen: Result<Seen, RelayError>) -> Result<Tried, End> {
         match seen {
             Ok(seen) => Ok(Tried::Done(seen)),
             Err(RelayError::Client(error)) => Err(End::Client(error)),
-            Err(RelayError::Stopped) if self.shared.is_killed() => Err(End::Killed),
-            Err(RelayError::Stopped) => Err(End::IdleTooLong),
+            Err(RelayError::Stopped) => Err(self.stopped()),
             Err(error) => Err(End::StateLost(format!("while a file was loaded: {error}"))),
         }
     }
@@ -475,14 +497,15 @@ impl Session {
     }
 }
 
-/// Drives the relay; a kill, or a client that has stalled for too long, stops it.
-async fn drive(
+/// Drives the relay; a kill, or a client that has stalled for too long, stops it. `beside` is asked whenever the relay
+/// waits, and may end it, too.
+pub(super) async fn drive(
     relay: &mut Relay<'_>,
-    worker: &crate::worker::Worker,
-    shared: &crate::registry::SessionShared,
+    (worker, shared): (&crate::worker::Worker, &crate::registry::SessionShared),
     client: &mut super::Client,
     backend: &mut Backend,
     command: &[u8],
+    mut beside: impl FnMut(&mut Context<'_>, &mut super::Client, &mut Backend) -> Poll<RelayError>,
 ) -> Result<Step, RelayError> {
     let mut progress = (0, 0);
     let step = std::future::poll_fn(|cx| {
@@ -498,6 +521,9 @@ async fn drive(
             }
             if shared.must_stop(cx.waker()) {
                 return Poll::Ready(Err(RelayError::Stopped));
+            }
+            if let Poll::Ready(end) = beside(cx, client, backend) {
+                return Poll::Ready(Err(end));
             }
         }
         polled

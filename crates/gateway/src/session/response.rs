@@ -281,11 +281,6 @@ impl<'a> Relay<'a> {
         match kind {
             SteerKind::Ok => self.observe_ok(packet, payload),
             SteerKind::Eof => {
-                if self.capabilities.contains(Capabilities::DEPRECATE_EOF) {
-                    self.seen.rows = Some(self.scanner.rows());
-                    self.seen.last_rows = self.seen.rows;
-                    return self.observe_ok(packet, payload);
-                }
                 let eof = Eof::parse(payload)?;
                 self.seen.rows = Some(self.scanner.rows());
                 self.seen.last_rows = self.seen.rows;

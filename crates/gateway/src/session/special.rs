@@ -20,7 +20,12 @@ pub(super) const SPECIAL: Effects = Effects::SHOW_HADAL
     .union(Effects::KILL)
     .union(Effects::USES_CONNECTION_ID)
     .union(Effects::USES_PROCESSLIST)
+    .union(DYNAMIC)
     .union(ABOUT_LAST);
+
+/// Statements that run a text which facts do not see.
+pub(super) const DYNAMIC: Effects =
+    Effects::TEXT_PREPARE.union(Effects::TEXT_EXECUTE).union(Effects::TEXT_DEALLOCATE);
 
 /// Questions about the last statement.
 pub(super) const ABOUT_LAST: Effects =
@@ -53,6 +58,15 @@ impl Session {
         let text = command.payload().get(1..).unwrap_or_default();
         let mut job = Job::new(command, ResponseKind::Query, facts);
         job.hint = hint.as_ref();
+        if effects.intersects(DYNAMIC) {
+            return self.dynamic(job, text).await;
+        }
+        self.special(job, text).await
+    }
+
+    /// What has to be answered, or rewritten, for this session.
+    pub(super) async fn special(&mut self, job: Job<'_>, text: &[u8]) -> Result<(), End> {
+        let effects = job.facts.effects;
         if effects.contains(Effects::USES_CONNECTION_ID) {
             return self.with_connection_id(job, text).await;
         }
