@@ -208,3 +208,53 @@ def test_wait_timeout_ends_an_idle_session(connect, run):
     with contextlib.suppress(ConnectionResetError):
         while connection._sock.recv(1024):
             pass
+
+
+def test_the_owner_of_a_lock_is_a_session(connect, run):
+    one, other = connect(), connect()
+    own = "SELECT IS_USED_LOCK('whose') = CONNECTION_ID() AS own, IS_USED_LOCK('whose') AS owner"
+    assert run("SELECT GET_LOCK('whose', 0), IS_USED_LOCK('whose') = CONNECTION_ID()", on=one) == ((1, 1),)
+    assert run(own, on=one) == ((1, one.thread_id()),)
+    assert run(own, on=other) == ((0, one.thread_id()),)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT IS_USED_LOCK('whose'), 1 + is_used_lock( 'nobody' )")
+        names = [column[0] for column in cursor.description]
+        assert (names, cursor.fetchall()) == (
+            ["IS_USED_LOCK('whose')", "1 + is_used_lock( 'nobody' )"],
+            ((one.thread_id(), None),),
+        )
+    run("DO RELEASE_LOCK('whose')", on=one)
+    assert run(own, on=other) == ((None, None),)
+
+
+def test_the_thread_id_is_the_sessions_own(connect, run):
+    one = connect()
+    same = "SELECT @@pseudo_thread_id, @@session.pseudo_thread_id = CONNECTION_ID()"
+    assert run(same, on=one) == ((one.thread_id(), 1),)
+    with one.cursor() as cursor:
+        cursor.execute("SELECT @@pseudo_thread_id, @@pseudo_thread_id = CONNECTION_ID()")
+        assert [column[0] for column in cursor.description] == [
+            "@@pseudo_thread_id",
+            "@@pseudo_thread_id = CONNECTION_ID()",
+        ]
+
+
+def test_a_thread_id_that_was_set_is_shown(topology, endpoint):
+    from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
+
+    options = {"host": endpoint.host, "user": ADMIN_USER, "password": ADMIN_PASSWORD}
+    with contextlib.closing(pymysql.connect(port=endpoint.port, **options)) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SET @@session.pseudo_thread_id = 77")
+            cursor.execute("SELECT @@pseudo_thread_id")
+            assert cursor.fetchall() == ((77,),)
+
+
+def test_large_answers_keep_their_names(connect):
+    connection = connect(max_allowed_packet=1 << 26)
+    with connection.cursor(pymysql.cursors.SSCursor) as cursor:
+        cursor.execute("SELECT REPEAT('x', 1000000), CONNECTION_ID() FROM seq_1_to_40")
+        names = [column[0] for column in cursor.description]
+        rows = [(len(text), owner) for text, owner in cursor]
+    assert names == ["REPEAT('x', 1000000)", "CONNECTION_ID()"]
+    assert rows == [(1_000_000, connection.thread_id())] * 40

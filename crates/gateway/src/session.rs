@@ -22,6 +22,7 @@ mod kill;
 mod last;
 mod lease;
 mod login;
+mod own_ids;
 mod pinning;
 mod pins;
 mod prepare;

@@ -139,6 +139,11 @@ impl ResponseScanner {
         self.result_sets
     }
 
+    /// Whether the definitions of the first result set, and what ends them, have been seen.
+    pub fn is_past_definitions(&self) -> bool {
+        self.result_sets > 1 || self.result_sets == 1 && matches!(self.state, State::Rows | State::Done)
+    }
+
     /// Sequence number of the last packet seen.
     pub fn last_seq(&self) -> u8 {
         self.seq

@@ -112,6 +112,21 @@ fn a_file_may_be_asked_for_more_than_once() -> Result<()> {
 }
 
 #[test]
+fn the_end_of_the_definitions_is_told() -> Result<()> {
+    for (caps, ends) in [(OK_CAPS, 3), (EOF_CAPS, 4)] {
+        let mid = eof(StatusFlags::NONE);
+        let packets = [&[2], DEFINITION, DEFINITION, &mid, b"\x01x"];
+        let mut scanner = ResponseScanner::new(ResponseKind::Query, caps);
+        for (number, packet) in packets.iter().enumerate().filter(|(n, _)| caps == EOF_CAPS || *n != 3) {
+            let before = scanner.is_past_definitions();
+            scanner.scan(&stream(&[packet]))?;
+            assert_eq!((before, scanner.is_past_definitions()), (number >= ends, number + 1 >= ends));
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn an_error_ends_every_kind_of_response() -> Result<()> {
     use ResponseKind::{BinlogDump, Execute, Fetch, FieldList, Prepare, Query, Simple, Statistics};
     for kind in [Query, Execute, Fetch, BinlogDump, Prepare, FieldList, Simple] {

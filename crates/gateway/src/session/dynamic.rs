@@ -12,7 +12,7 @@ const MOST_NAMES: usize = 1024;
 
 impl Session {
     pub(super) async fn dynamic(&mut self, mut job: Job<'_>, text: &[u8]) -> Result<(), End> {
-        let own = self.with_own_id(job.facts, text).map(|(text, _)| text);
+        let own = self.with_own_ids(job.facts, text, true).map(|(text, _)| text);
         let statement = sql::dynamic_statement(own.as_deref().unwrap_or(text), self.mode);
         let Some(statement) = statement.filter(|_| job.facts.statements == 1) else {
             return self.special(job, text).await;

@@ -29,7 +29,7 @@ impl Session {
         let facts = self.worker.facts(text, self.mode);
         let hint = sql::hint(text).ok().flatten();
         let scoped = super::special::with_scopes(&facts, text, self.mode);
-        let own = self.with_own_id(&facts, scoped.as_deref().unwrap_or(text));
+        let own = self.with_own_ids(&facts, scoped.as_deref().unwrap_or(text), false);
         let rewritten = own.as_ref().map(|(text, _)| &text[..]).or(scoped.as_deref());
         let remade = rewritten.map(|text| CommandPacket::of_prepare(text, command.sequence));
         let rename = own.as_ref().map(|(_, rename)| rename);

@@ -12,8 +12,9 @@ use topology::ServerId;
 
 use super::binary_log::stream;
 use super::client::CommandPacket;
-use super::response::{Relay, RelayError, Seen, Step};
-use super::special::{Rename, SPECIAL};
+use super::own_ids::Rename;
+use super::response::{COLLECT_LIMIT, Relay, RelayError, Seen, Step};
+use super::special::SPECIAL;
 use super::statement::{Text, Use};
 use super::{End, Pins, Session, UNREACHABLE};
 use crate::backend::Backend;
@@ -275,6 +276,7 @@ impl Session {
             if !job.opens_cursor {
                 relay.scanner = relay.scanner.without_cursor();
             }
+            relay.rename = job.rename;
             relay.collect = (job.rename.is_some() || job.process_list).then(Vec::new);
             let driven = (&*self.worker, &*self.shared);
             let step = match job.kind {
@@ -293,8 +295,10 @@ impl Session {
                 continue;
             }
             let (seen, held, collected) = (relay.seen, relay.held_error, relay.collect);
+            let too_large = relay.too_large;
             let begun = relay.sent > 0 || seen.begun;
             return match step {
+                Ok(Step::Complete) if too_large => self.too_large(job, seen).await,
                 Ok(Step::Complete) => self.completed(job, backend, seen, collected).await,
                 Ok(Step::HeldError) if job.may_kill && self.keep_unknown_thread(&held) => {
                     Ok(Tried::Done(seen))
@@ -323,6 +327,14 @@ impl Session {
         if let Some(packets) = collected {
             self.send_collected(job, backend, &packets).await?;
         }
+        Ok(Tried::Done(seen))
+    }
+
+    /// A list of threads, complete, of which nothing has been kept.
+    async fn too_large(&mut self, job: &Job<'_>, mut seen: Seen) -> Result<Tried, End> {
+        let text = format!("a list of threads of more than {COLLECT_LIMIT} bytes; ask for less of it");
+        self.refuse(job.command.sequence, 1105, "HY000", &text).await?;
+        seen.error = Some(1105);
         Ok(Tried::Done(seen))
     }
 

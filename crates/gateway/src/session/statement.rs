@@ -26,7 +26,7 @@ pub(crate) struct Statement {
     pub(crate) hint: Option<Hint>,
     pub(crate) params: u16,
     /// Names of columns to be put back in every answer.
-    pub(crate) rename: Option<super::special::Rename>,
+    pub(crate) rename: Option<super::own_ids::Rename>,
     /// Parameter types that the client sent last; it need not repeat them.
     pub(crate) types: RefCell<Option<Arc<[u8]>>>,
     pub(crate) has_cursor: Cell<bool>,
