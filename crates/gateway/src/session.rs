@@ -16,6 +16,7 @@ mod diagnostics;
 mod dynamic;
 mod execute;
 mod finish;
+mod globals;
 mod identity;
 mod infile;
 mod kill;
@@ -177,6 +178,8 @@ pub(crate) struct Session {
     dynamic_texts: HashMap<String, sql::DynamicText>,
     /// What the server made of the KILL that is being run.
     killing: Option<kill::Killing>,
+    /// Up to which of the changes by SET GLOBAL the session has kept its own values.
+    globals_seen: u64,
     /// A transaction that began on a replica.
     split: Option<split::Split>,
     /// The transaction has left its replica.
@@ -230,6 +233,7 @@ impl Session {
             last_status: StatusFlags::default(),
             dynamic_texts: HashMap::new(),
             killing: None,
+            globals_seen: worker.core.global_changes.count(),
             split: None,
             split_left: false,
             split_replica: None,
@@ -255,6 +259,7 @@ impl Session {
         self.user_hash = hash(&self.identity.user);
         self.client_hash = hash(&self.shared.client.ip().to_string());
         self.known_pools.clear();
+        self.globals_seen = self.worker.core.global_changes.count();
         let (user, cluster) = (self.identity.user.clone(), entry.name.clone());
         drop(view);
         self.tracked = response::Tracked::new(self.client.capabilities, &self.default_tracked());

@@ -159,6 +159,7 @@ impl Session {
         self.drop_connections().await;
         self.statements.clear();
         self.dynamic_texts.clear();
+        self.globals_seen = self.worker.core.global_changes.count();
         self.timeouts.clear();
         self.restore_timeout();
         let mut state = (*self.initial).clone();

@@ -9,6 +9,7 @@ use super::query::Job;
 use super::special::replace;
 use super::statement::Statement;
 use super::{End, Session, UNREACHABLE, error};
+use crate::place::Place;
 use crate::registry::{FIRST_ID, SessionShared, Signal};
 
 /// `ER_NO_SUCH_THREAD`.
@@ -156,11 +157,30 @@ impl Session {
             return Ok(());
         };
         let what = if query_only { "QUERY" } else { "CONNECTION" };
+        let address = self.worker.core.address_of(place);
+        let failed =
+            |why: String| error(UNREACHABLE, "HY000", format!("hadal: could not kill on {address}: {why}"));
+        let mut client = self.connect_beside(place).await.map_err(failed)?;
+        // Between the look and the kill the connection must not go to somebody else.
+        let _guard = target.guard_kill();
+        if target.backend() == Some((place, thread))
+            && let Err(refused) = client.exec(&format!("KILL {what} {thread}")).await
+            // 1094: it has gone by itself.
+            && refused.code() != Some(NO_SUCH_THREAD)
+        {
+            return Err(failed(refused.to_string()));
+        }
+        client.close().await;
+        Ok(())
+    }
+
+    /// A connection of this user beside the pool. The error is its reason.
+    pub(super) async fn connect_beside(&self, place: Place) -> Result<Client, String> {
         let address = {
             let view = self.worker.core.cluster(place.cluster).view();
             view.server(place.server).map(|server| server.address.clone())
         };
-        let Some(address) = address else { return Ok(()) };
+        let address = address.ok_or_else(|| "the server was removed".to_owned())?;
         let options = ConnectOptions {
             address: (*address).clone(),
             login: LoginRequest {
@@ -174,20 +194,7 @@ impl Session {
             },
             timeout: std::time::Duration::from_secs(3),
         };
-        let failed =
-            |why: String| error(UNREACHABLE, "HY000", format!("hadal: could not kill on {address}: {why}"));
-        let mut client = Client::connect(&options).await.map_err(|e| failed(e.to_string()))?;
-        // Between the look and the kill the connection must not go to somebody else.
-        let _guard = target.guard_kill();
-        if target.backend() == Some((place, thread))
-            && let Err(refused) = client.exec(&format!("KILL {what} {thread}")).await
-            // 1094: it has gone by itself.
-            && refused.code() != Some(NO_SUCH_THREAD)
-        {
-            return Err(failed(refused.to_string()));
-        }
-        client.close().await;
-        Ok(())
+        Client::connect(&options).await.map_err(|error| error.to_string())
     }
 }
 

@@ -28,13 +28,14 @@ impl Session {
         }
         let mut rename = Rename::default();
         let mut text = text.to_vec();
-        let id = format!("CAST({} AS UNSIGNED)", self.shared.id).into_bytes();
-        let mut own = vec![(Effects::USES_CONNECTION_ID, SpanKind::ConnectionId)];
+        let mut own = vec![(Effects::USES_CONNECTION_ID, SpanKind::ConnectionId, "")];
         // A session that has set it asks for what it has set.
         if !self.pins.contains(Pins::VARIABLE) {
-            own.push((Effects::USES_PSEUDO_THREAD_ID, SpanKind::PseudoThreadId));
+            // Spaces tell the one from the other when the names are put back.
+            own.push((Effects::USES_PSEUDO_THREAD_ID, SpanKind::PseudoThreadId, " "));
         }
-        for (_, kind) in own.into_iter().filter(|(effect, _)| facts.effects.contains(*effect)) {
+        for (_, kind, space) in own.into_iter().filter(|(effect, ..)| facts.effects.contains(*effect)) {
+            let id = format!("CAST({space}{} AS UNSIGNED)", self.shared.id).into_bytes();
             text = rename.put(&text, &sql::spans(&text, self.mode, kind), |_| id.clone());
         }
         if facts.effects.contains(Effects::USES_LOCK_OWNER) {

@@ -97,12 +97,19 @@ impl Session {
 
     /// Runs a command to its end. An `Err` ends the session.
     pub(super) async fn run(&mut self, job: Job<'_>) -> Result<Ran, End> {
-        let ran = self.run_routed(job).await;
+        if self.worker.core.global_changes.count() != self.globals_seen {
+            self.keep_globals();
+        }
+        let ran = match job.facts.effects.contains(Effects::SETS_GLOBAL) && job.kind != ResponseKind::Prepare
+        {
+            true => Box::pin(self.run_setting_globals(job)).await,
+            false => self.run_routed(job).await,
+        };
         self.direct_to = None;
         ran
     }
 
-    async fn run_routed(&mut self, job: Job<'_>) -> Result<Ran, End> {
+    pub(super) async fn run_routed(&mut self, job: Job<'_>) -> Result<Ran, End> {
         let began = Instant::now();
         self.clock = began;
         self.shared.clear_interrupt();
@@ -498,7 +505,9 @@ impl Session {
     pub(super) fn set_state(&mut self, state: crate::state::StateSet) {
         let view = self.worker.core.cluster(self.identity.cluster).view();
         let default_mode = view.catalogue.globals.get("sql_mode").map(String::as_str).unwrap_or_default();
-        self.mode = state.lexer_mode(default_mode);
+        let changes = &self.worker.core.global_changes;
+        let newer = changes.newest(self.identity.cluster, "sql_mode", default_mode);
+        self.mode = state.lexer_mode(newer.as_deref().unwrap_or(default_mode));
         drop(view);
         if state.database != self.state.database {
             let name: Arc<str> =
