@@ -258,3 +258,57 @@ def test_large_answers_keep_their_names(connect):
         rows = [(len(text), owner) for text, owner in cursor]
     assert names == ["REPEAT('x', 1000000)", "CONNECTION_ID()"]
     assert rows == [(1_000_000, connection.thread_id())] * 40
+
+
+@pytest.mark.parametrize(
+    "charset, codec, name",
+    [("latin1", "cp1252", "café"), ("latin1", "cp1252", "€uro"), ("gbk", "gbk", "中文"), ("gbk", "gbk", "誠x"), ("utf8mb4", "utf-8", "日本")],
+)
+def test_names_of_databases_in_any_character_set(topology, charset, codec, name):
+    from e2e.hostile import enter
+    from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
+
+    root = {"user": ADMIN_USER, "password": ADMIN_PASSWORD}
+    raw, shown = name.encode(codec), [(name.encode().hex().upper().encode(), b"7")]
+    topology.primary.sql(
+        f"CREATE DATABASE `{name}`", f"CREATE TABLE `{name}`.t (a INT)", f"INSERT INTO `{name}`.t VALUES (7)", charset="utf8mb4"
+    )
+    topology.settle()
+    try:
+        with contextlib.ExitStack() as opened:
+            for command in (b"\x03USE `" + raw + b"`", b"\x02" + raw):
+                client = enter(opened, topology.endpoint, **root)
+                noise = enter(opened, topology.endpoint, **root)
+                client.query(f"SET NAMES {charset}")
+                assert client.command(command)[0][:1] == b"\0"
+                for _ in range(5):
+                    noise.query("SELECT 1")
+                    assert client.rows("SELECT HEX(CONVERT(DATABASE() USING utf8mb4)), a FROM t") == shown
+                    assert client.rows("SELECT @@character_set_client") == [(charset.encode(),)]
+                client.query("SET NAMES utf8mb4")
+                assert client.rows("SELECT HEX(DATABASE()), a FROM t FOR UPDATE") == shown
+                client.query(f"SET NAMES {charset}")
+                client.command(b"\x1f")
+                assert client.rows("SELECT HEX(CONVERT(DATABASE() USING utf8mb4)), a FROM t") == shown
+    finally:
+        topology.primary.sql(f"DROP DATABASE `{name}`", charset="utf8mb4")
+
+
+def test_a_login_names_its_database_in_its_own_character_set(topology, connect, run):
+    from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
+    from wire import capability
+    from wire.client import WireClient
+
+    topology.primary.sql("CREATE DATABASE `café`", charset="utf8mb4")
+    topology.settle()
+    try:
+        with WireClient(topology.endpoint.host, topology.endpoint.port) as client:
+            client.greet()
+            payload = client.response(ADMIN_USER, ADMIN_PASSWORD, "cafe", capability.DEFAULT)
+            # Collation 8 is latin1_swedish_ci.
+            payload = payload[:8] + b"\x08" + payload[9:].replace(b"cafe\0", b"caf\xe9\0")
+            client.send(payload, 1)
+            assert client.receive()[:1] == b"\0"
+            assert client.rows("SELECT HEX(CONVERT(DATABASE() USING utf8mb4))") == [(b"636166C3A9",)]
+    finally:
+        topology.primary.sql("DROP DATABASE `café`", charset="utf8mb4")
