@@ -1,6 +1,7 @@
 """Which server answers: every server has its own row in `app.whoami`."""
 
 import pytest
+from e2e.harness.waiting import eventually
 
 pytestmark = pytest.mark.gateway
 
@@ -160,3 +161,48 @@ def test_explain_route_says_where_and_why(topology, run):
 
     assert "replica" in explained("SELECT 1")
     assert "primary" in explained("DELETE FROM whoami WHERE name = 'x'")
+
+
+LIARS = {
+    "user_variable": "SET @liar = 5; RETURN 1;",
+    "insert_id": "RETURN LAST_INSERT_ID(4711);",
+    "lock": "RETURN GET_LOCK('liar', 0);",
+    "procedure": "CALL liar_p(); RETURN 1;",
+    "writes": "INSERT INTO liar_log VALUES (1); RETURN 1;",
+}
+
+
+@pytest.mark.parametrize("what", LIARS)
+@pytest.mark.parametrize("nested", [False, True])
+def test_functions_that_do_more_than_they_declare(topology, connect, run, what, nested):
+    names = ["liar", "liars_friend"]
+    topology.primary.sql(
+        "CREATE TABLE app.liar_log (a INT)",
+        "CREATE PROCEDURE app.liar_p() SET @liar = 5",
+        f"CREATE FUNCTION app.liar() RETURNS INT READS SQL DATA BEGIN {LIARS[what]} END",
+        "CREATE FUNCTION app.liars_friend() RETURNS INT READS SQL DATA RETURN liar()",
+        database="app",
+    )
+    topology.settle()
+    connection = connect()
+    try:
+        call = f"SELECT {names[nested]}(), name FROM whoami"
+        # Of a function that is known at all.
+        route = eventually(lambda: [r for r in run(f"EXPLAIN ROUTE {call}") if "catalogue" not in str(r)])
+        assert "replica" not in str(route)
+        for _ in range(4):
+            assert run(call, on=connection)[0][1] == topology.primary.name
+        if what in ("user_variable", "procedure"):
+            assert run("SELECT @liar", on=connection) == ((5,),)
+        if what == "insert_id":
+            # On a server, too, it is gone with the function.
+            assert run("SELECT LAST_INSERT_ID()", on=connection) == ((0,),)
+        if what == "lock":
+            assert run("SELECT IS_USED_LOCK('liar') = CONNECTION_ID()", on=connection) == ((1,),)
+        if what == "writes":
+            assert run("SELECT COUNT(*) FROM liar_log", on=connection) == ((4,),)
+    finally:
+        connection.close()
+        topology.primary.sql(
+            "DROP FUNCTION app.liars_friend", "DROP FUNCTION app.liar", "DROP PROCEDURE app.liar_p", "DROP TABLE app.liar_log"
+        )

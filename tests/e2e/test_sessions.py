@@ -208,3 +208,107 @@ def test_wait_timeout_ends_an_idle_session(connect, run):
     with contextlib.suppress(ConnectionResetError):
         while connection._sock.recv(1024):
             pass
+
+
+def test_the_owner_of_a_lock_is_a_session(connect, run):
+    one, other = connect(), connect()
+    own = "SELECT IS_USED_LOCK('whose') = CONNECTION_ID() AS own, IS_USED_LOCK('whose') AS owner"
+    assert run("SELECT GET_LOCK('whose', 0), IS_USED_LOCK('whose') = CONNECTION_ID()", on=one) == ((1, 1),)
+    assert run(own, on=one) == ((1, one.thread_id()),)
+    assert run(own, on=other) == ((0, one.thread_id()),)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT IS_USED_LOCK('whose'), 1 + is_used_lock( 'nobody' )")
+        names = [column[0] for column in cursor.description]
+        assert (names, cursor.fetchall()) == (
+            ["IS_USED_LOCK('whose')", "1 + is_used_lock( 'nobody' )"],
+            ((one.thread_id(), None),),
+        )
+    run("DO RELEASE_LOCK('whose')", on=one)
+    assert run(own, on=other) == ((None, None),)
+
+
+def test_the_thread_id_is_the_sessions_own(connect, run):
+    one = connect()
+    same = "SELECT @@pseudo_thread_id, @@session.pseudo_thread_id = CONNECTION_ID()"
+    assert run(same, on=one) == ((one.thread_id(), 1),)
+    with one.cursor() as cursor:
+        cursor.execute("SELECT @@pseudo_thread_id, @@pseudo_thread_id = CONNECTION_ID()")
+        assert [column[0] for column in cursor.description] == [
+            "@@pseudo_thread_id",
+            "@@pseudo_thread_id = CONNECTION_ID()",
+        ]
+
+
+def test_a_thread_id_that_was_set_is_shown(topology, endpoint):
+    from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
+
+    options = {"host": endpoint.host, "user": ADMIN_USER, "password": ADMIN_PASSWORD}
+    with contextlib.closing(pymysql.connect(port=endpoint.port, **options)) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SET @@session.pseudo_thread_id = 77")
+            cursor.execute("SELECT @@pseudo_thread_id")
+            assert cursor.fetchall() == ((77,),)
+
+
+def test_large_answers_keep_their_names(connect):
+    connection = connect(max_allowed_packet=1 << 26)
+    with connection.cursor(pymysql.cursors.SSCursor) as cursor:
+        cursor.execute("SELECT REPEAT('x', 1000000), CONNECTION_ID() FROM seq_1_to_40")
+        names = [column[0] for column in cursor.description]
+        rows = [(len(text), owner) for text, owner in cursor]
+    assert names == ["REPEAT('x', 1000000)", "CONNECTION_ID()"]
+    assert rows == [(1_000_000, connection.thread_id())] * 40
+
+
+@pytest.mark.parametrize(
+    "charset, codec, name",
+    [("latin1", "cp1252", "café"), ("latin1", "cp1252", "€uro"), ("gbk", "gbk", "中文"), ("gbk", "gbk", "誠x"), ("utf8mb4", "utf-8", "日本")],
+)
+def test_names_of_databases_in_any_character_set(topology, charset, codec, name):
+    from e2e.hostile import enter
+    from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
+
+    root = {"user": ADMIN_USER, "password": ADMIN_PASSWORD}
+    raw, shown = name.encode(codec), [(name.encode().hex().upper().encode(), b"7")]
+    topology.primary.sql(
+        f"CREATE DATABASE `{name}`", f"CREATE TABLE `{name}`.t (a INT)", f"INSERT INTO `{name}`.t VALUES (7)", charset="utf8mb4"
+    )
+    topology.settle()
+    try:
+        with contextlib.ExitStack() as opened:
+            for command in (b"\x03USE `" + raw + b"`", b"\x02" + raw):
+                client = enter(opened, topology.endpoint, **root)
+                noise = enter(opened, topology.endpoint, **root)
+                client.query(f"SET NAMES {charset}")
+                assert client.command(command)[0][:1] == b"\0"
+                for _ in range(5):
+                    noise.query("SELECT 1")
+                    assert client.rows("SELECT HEX(CONVERT(DATABASE() USING utf8mb4)), a FROM t") == shown
+                    assert client.rows("SELECT @@character_set_client") == [(charset.encode(),)]
+                client.query("SET NAMES utf8mb4")
+                assert client.rows("SELECT HEX(DATABASE()), a FROM t FOR UPDATE") == shown
+                client.query(f"SET NAMES {charset}")
+                client.command(b"\x1f")
+                assert client.rows("SELECT HEX(CONVERT(DATABASE() USING utf8mb4)), a FROM t") == shown
+    finally:
+        topology.primary.sql(f"DROP DATABASE `{name}`", charset="utf8mb4")
+
+
+def test_a_login_names_its_database_in_its_own_character_set(topology, connect, run):
+    from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
+    from wire import capability
+    from wire.client import WireClient
+
+    topology.primary.sql("CREATE DATABASE `café`", charset="utf8mb4")
+    topology.settle()
+    try:
+        with WireClient(topology.endpoint.host, topology.endpoint.port) as client:
+            client.greet()
+            payload = client.response(ADMIN_USER, ADMIN_PASSWORD, "cafe", capability.DEFAULT)
+            # Collation 8 is latin1_swedish_ci.
+            payload = payload[:8] + b"\x08" + payload[9:].replace(b"cafe\0", b"caf\xe9\0")
+            client.send(payload, 1)
+            assert client.receive()[:1] == b"\0"
+            assert client.rows("SELECT HEX(CONVERT(DATABASE() USING utf8mb4))") == [(b"636166C3A9",)]
+    finally:
+        topology.primary.sql("DROP DATABASE `café`", charset="utf8mb4")

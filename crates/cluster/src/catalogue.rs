@@ -2,6 +2,7 @@
 
 mod leaving;
 mod reading;
+mod routines;
 mod views;
 
 use std::collections::HashMap;
@@ -103,9 +104,10 @@ pub(crate) async fn read_names(client: &mut Client, catalogue: &mut Catalogue) -
             LeavingTriggers::Unknown
         }
     };
+    let for_the_primary = routines::Bodies::new(&rows).for_the_primary();
     for (name, access) in &mut catalogue.functions {
         let own = name.rsplit('.').next().unwrap_or_default();
-        if catalogue.session_functions.contains(own) {
+        if catalogue.session_functions.contains(own) || for_the_primary.contains(own) {
             *access = RoutineAccess::MayWrite;
         }
     }

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use config::Config;
 use topology::{ClusterView, GtidPosition, MariaGtid, ServerId, ViewCell};
 
+use crate::globals::GlobalChanges;
 use crate::metrics::Metrics;
 use crate::place::{ClusterIndex, Place};
 use crate::pool::UserPoolsMap;
@@ -118,6 +119,7 @@ pub(crate) struct Core {
     pub(crate) workers: usize,
     pub(crate) started: Instant,
     pub(crate) new_connection_state: Arc<StateSet>,
+    pub(crate) global_changes: GlobalChanges,
 }
 
 impl Core {
@@ -134,6 +136,7 @@ impl Core {
             workers,
             started: Instant::now(),
             new_connection_state,
+            global_changes: GlobalChanges::default(),
         }
     }
 

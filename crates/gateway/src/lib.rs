@@ -14,6 +14,7 @@
 mod backend;
 mod core;
 mod explain;
+mod globals;
 mod handle;
 mod io;
 mod listener;

@@ -97,6 +97,11 @@ impl SessionShared {
         self.signals.load(Ordering::SeqCst) & STOP != 0
     }
 
+    /// Whether the session has been asked to end as soon as nothing is under way.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.signals.load(Ordering::SeqCst) & Signal::Drain as u8 != 0
+    }
+
     /// `KILL QUERY` of a command that waits for a connection.
     pub(crate) fn interrupt(&self) {
         self.interrupted.store(true, Ordering::SeqCst);

@@ -6,20 +6,24 @@
 mod absorb;
 mod admin_sql;
 mod answer;
+mod binary_log;
 mod causal;
 mod change_user;
 mod client;
 mod command;
 mod decide;
 mod diagnostics;
+mod dynamic;
 mod execute;
 mod finish;
+mod globals;
 mod identity;
 mod infile;
 mod kill;
 mod last;
 mod lease;
 mod login;
+mod own_ids;
 mod pinning;
 mod pins;
 mod prepare;
@@ -186,6 +190,12 @@ pub(crate) struct Session {
     wants_fresh: bool,
     /// What a server reported last.
     last_status: StatusFlags,
+    /// What `PREPARE … FROM` was last given under each name, as far as it may be a KILL.
+    dynamic_texts: HashMap<String, sql::DynamicText>,
+    /// What the server made of the KILL that is being run.
+    killing: Option<kill::Killing>,
+    /// Up to which of the changes by SET GLOBAL the session has kept its own values.
+    globals_seen: u64,
     /// A transaction that began on a replica.
     split: Option<split::Split>,
     /// The transaction has left its replica.
@@ -237,6 +247,9 @@ impl Session {
             sequence_lost: false,
             wants_fresh: false,
             last_status: StatusFlags::default(),
+            dynamic_texts: HashMap::new(),
+            killing: None,
+            globals_seen: worker.core.global_changes.count(),
             split: None,
             split_left: false,
             split_replica: None,
@@ -262,6 +275,7 @@ impl Session {
         self.user_hash = hash(&self.identity.user);
         self.client_hash = hash(&self.shared.client.ip().to_string());
         self.known_pools.clear();
+        self.globals_seen = self.worker.core.global_changes.count();
         let (user, cluster) = (self.identity.user.clone(), entry.name.clone());
         drop(view);
         self.tracked = response::Tracked::new(self.client.capabilities, &self.default_tracked());
@@ -275,6 +289,7 @@ impl Session {
     /// Forgets everything that belonged to the user before.
     fn forget_user(&mut self) {
         self.statements.clear();
+        self.dynamic_texts.clear();
         self.timeouts.clear();
         self.insert_id = InsertId::Known(0);
         self.last = LastStatement::default();

@@ -23,6 +23,8 @@ pub enum ResponseKind {
     Prepare,
     /// `COM_FIELD_LIST`: definitions up to an EOF.
     FieldList,
+    /// `COM_BINLOG_DUMP`: events, each behind a zero byte, up to an EOF that may never come.
+    BinlogDump,
     /// `COM_STATISTICS`: one packet of text.
     Statistics,
     /// One packet, OK, ERR or EOF: the other commands.
@@ -101,7 +103,7 @@ impl ResponseScanner {
     /// A scanner for one response of a connection with `caps`.
     pub fn new(kind: ResponseKind, caps: Capabilities) -> Self {
         let state = match kind {
-            ResponseKind::Fetch | ResponseKind::FieldList => State::Rows,
+            ResponseKind::Fetch | ResponseKind::FieldList | ResponseKind::BinlogDump => State::Rows,
             _ => State::First,
         };
         let deprecate_eof = caps.contains(Capabilities::DEPRECATE_EOF);
@@ -127,7 +129,7 @@ impl ResponseScanner {
         self
     }
 
-    /// Rows of the present result set, or of the last one (definitions, for a field list).
+    /// Rows of the present result set, or of the last one (definitions, for a field list; events, for a binary log).
     pub fn rows(&self) -> u64 {
         self.rows
     }
@@ -135,6 +137,11 @@ impl ResponseScanner {
     /// Result sets begun so far.
     pub fn result_sets(&self) -> u64 {
         self.result_sets
+    }
+
+    /// Whether the definitions of the first result set, and what ends them, have been seen.
+    pub fn is_past_definitions(&self) -> bool {
+        self.result_sets > 1 || self.result_sets == 1 && matches!(self.state, State::Rows | State::Done)
     }
 
     /// Sequence number of the last packet seen.
@@ -320,8 +327,13 @@ impl ResponseScanner {
         len < if self.deprecate_eof { MAX_PAYLOAD } else { crate::eof::Eof::MAX_LEN }
     }
 
+    /// A binary log ends with a plain EOF under every capability (tried on MariaDB 10.11).
     fn end_kind(&self) -> SteerKind {
-        if self.deprecate_eof { SteerKind::Ok } else { SteerKind::Eof }
+        if self.deprecate_eof && self.kind != ResponseKind::BinlogDump {
+            SteerKind::Ok
+        } else {
+            SteerKind::Eof
+        }
     }
 
     /// A packet for the caller: waits until it is whole, and takes from it where the response goes on.

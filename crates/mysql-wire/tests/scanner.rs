@@ -112,9 +112,24 @@ fn a_file_may_be_asked_for_more_than_once() -> Result<()> {
 }
 
 #[test]
+fn the_end_of_the_definitions_is_told() -> Result<()> {
+    for (caps, ends) in [(OK_CAPS, 3), (EOF_CAPS, 4)] {
+        let mid = eof(StatusFlags::NONE);
+        let packets = [&[2], DEFINITION, DEFINITION, &mid, b"\x01x"];
+        let mut scanner = ResponseScanner::new(ResponseKind::Query, caps);
+        for (number, packet) in packets.iter().enumerate().filter(|(n, _)| caps == EOF_CAPS || *n != 3) {
+            let before = scanner.is_past_definitions();
+            scanner.scan(&stream(&[packet]))?;
+            assert_eq!((before, scanner.is_past_definitions()), (number >= ends, number + 1 >= ends));
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn an_error_ends_every_kind_of_response() -> Result<()> {
-    use ResponseKind::{Execute, Fetch, FieldList, Prepare, Query, Simple, Statistics};
-    for kind in [Query, Execute, Fetch, Prepare, FieldList, Simple] {
+    use ResponseKind::{BinlogDump, Execute, Fetch, FieldList, Prepare, Query, Simple, Statistics};
+    for kind in [Query, Execute, Fetch, BinlogDump, Prepare, FieldList, Simple] {
         let scanned = scan(kind, OK_CAPS, &[b"\xff\x10\x04#08004Too many connections"])?;
         assert_eq!(scanned.kinds(), [ErrKind], "{kind:?}");
     }
@@ -146,6 +161,23 @@ fn a_prepared_statement_ends_with_its_last_definition() -> Result<()> {
         let shown = [vec![PrepareOk], vec![MetadataEof; groups]].concat();
         assert_eq!(scan(ResponseKind::Prepare, EOF_CAPS, &eof_stream)?.kinds(), shown);
     }
+    Ok(())
+}
+
+#[test]
+fn events_of_a_binary_log_go_on_until_an_eof() -> Result<()> {
+    let end = eof(StatusFlags::AUTOCOMMIT);
+    let (event, mut long) = (b"\0\xfe\xff event".as_slice(), vec![0; MAX_PAYLOAD]);
+    let scanned = scan(ResponseKind::BinlogDump, EOF_CAPS, &[event, &long, b"\xfe the rest", event, &end])?;
+    assert_eq!(scanned.kinds(), [Eof]);
+    assert_eq!(scan(ResponseKind::BinlogDump, OK_CAPS, &[event, event, &end])?.kinds(), [Eof]);
+    let gone = b"\xff\xd4\x04#HY000Could not find first log file name in binary log index file";
+    assert_eq!(scan(ResponseKind::BinlogDump, EOF_CAPS, &[event, gone])?.kinds(), [ErrKind]);
+    long.truncate(MAX_PAYLOAD / 2);
+    let mut scanner = ResponseScanner::new(ResponseKind::BinlogDump, EOF_CAPS);
+    let half = &stream(&[&long])[..MAX_PAYLOAD / 4];
+    assert_eq!(scanner.scan(half)?.forward, half.len(), "an event is not waited for");
+    assert!(!scanner.is_done());
     Ok(())
 }
 

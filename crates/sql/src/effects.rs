@@ -123,6 +123,8 @@ effects! {
     READS_AUTOCOMMIT = 51;
     /// `START TRANSACTION … WITH CONSISTENT SNAPSHOT`.
     CONSISTENT_SNAPSHOT = 52;
+    /// `IS_USED_LOCK`.
+    USES_LOCK_OWNER = 53;
 }
 
 impl Effects {

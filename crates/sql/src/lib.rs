@@ -40,10 +40,10 @@ pub use effects::Effects;
 pub use facts::{Facts, FunctionName, TableName};
 pub use function::is_native_unless_stored;
 pub use literal::{
-    Assignment, Consistency, HadalShow, Hint, HintError, HintTarget, Kill, KillTarget, Scope, SetNames,
-    SpanKind, TableReference, Target, TransactionStart, explain_route, hint, kill, leaves_session_state,
-    processlist_references, set_autocommit, set_names, show_hadal, simple_set, spans, text_prepare_name,
-    transaction_start, unscoped_targets, use_schema,
+    Assignment, Consistency, DynamicStatement, DynamicText, HadalShow, Hint, HintError, HintTarget, Kill,
+    KillTarget, Scope, SetNames, SpanKind, TableReference, Target, TransactionStart, dynamic_statement,
+    explain_route, hint, kill, leaves_session_state, processlist_references, set_autocommit, set_names,
+    show_hadal, simple_set, spans, text_prepare_name, transaction_start, unscoped_targets, use_schema,
 };
 pub use mode::Mode;
 pub use verb::Verb;

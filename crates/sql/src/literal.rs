@@ -6,6 +6,7 @@
 mod assignment;
 mod command;
 mod cursor;
+mod dynamic;
 mod hint;
 mod kill;
 mod leaving;
@@ -16,6 +17,7 @@ mod unscoped;
 
 pub use assignment::{Assignment, Scope, Target, set_autocommit, simple_set};
 pub use command::{HadalShow, explain_route, show_hadal, text_prepare_name, use_schema};
+pub use dynamic::{DynamicStatement, DynamicText, dynamic_statement};
 pub use hint::{Consistency, Hint, HintError, HintTarget, hint};
 pub use kill::{Kill, KillTarget, kill};
 pub use leaving::leaves_session_state;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use mysql_wire::{Capabilities, Malformed, ResponseKind, ResponseScanner, SteerKind};
 
-const KINDS: [ResponseKind; 7] = [
+const KINDS: [ResponseKind; 8] = [
     ResponseKind::Query,
     ResponseKind::Execute,
     ResponseKind::Fetch,
@@ -11,6 +11,7 @@ const KINDS: [ResponseKind; 7] = [
     ResponseKind::FieldList,
     ResponseKind::Statistics,
     ResponseKind::Simple,
+    ResponseKind::BinlogDump,
 ];
 
 /// What was said about a response: packets shown, by kind, begin and end; bytes taken; rows; completeness.

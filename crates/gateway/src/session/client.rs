@@ -187,6 +187,41 @@ impl Client {
         }
     }
 
+    /// The next packet of a client that is being streamed to: only acknowledgements, which begin with `first`, and the
+    /// client's goodbye are of interest. Anything else stays in the buffer, to be a command after the stream.
+    pub(crate) fn poll_acknowledgement(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        first: u8,
+    ) -> Poll<io::Result<Vec<u8>>> {
+        const QUIT: u8 = mysql_wire::Command::Quit as u8;
+        loop {
+            if let (Some(header), Some(kind)) = (Header::parse(&self.input), self.input.get(4)) {
+                let end = header.len + 4;
+                match *kind {
+                    QUIT => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                    kind if kind != first || header.len > KEEP => return Poll::Pending,
+                    _ if self.input.len() >= end => return Poll::Ready(Ok(self.split(end))),
+                    _ => {}
+                }
+            }
+            let read = worker.with_scratch(|scratch| match self.socket.poll_read(cx, scratch) {
+                Poll::Ready(Ok(n)) => {
+                    self.input.extend_from_slice(&scratch[..n]);
+                    Poll::Ready(Ok(n))
+                }
+                other => other,
+            });
+            match read {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
     /// The next packet of a file that the client sends (LOCAL INFILE), header included.
     pub(crate) fn poll_packet(
         &mut self,

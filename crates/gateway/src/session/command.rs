@@ -106,6 +106,8 @@ impl Session {
             Command::ProcessInfo => self.process_list_command(command).await,
             Command::FieldList => self.on_primary(command, ResponseKind::FieldList).await,
             Command::Statistics => self.on_primary(command, ResponseKind::Statistics).await,
+            Command::RegisterReplica => self.replicate(command, ResponseKind::Simple).await,
+            Command::BinlogDump => self.replicate(command, ResponseKind::BinlogDump).await,
             Command::InitDb | Command::Ping | Command::Debug | Command::Refresh | Command::Shutdown => {
                 self.on_primary(command, ResponseKind::Simple).await
             }
@@ -156,6 +158,8 @@ impl Session {
     async fn reset_session(&mut self, sequence: u8) -> Result<(), End> {
         self.drop_connections().await;
         self.statements.clear();
+        self.dynamic_texts.clear();
+        self.globals_seen = self.worker.core.global_changes.count();
         self.timeouts.clear();
         self.restore_timeout();
         let mut state = (*self.initial).clone();
@@ -182,8 +186,14 @@ impl Session {
         }
         let Some(mut held) = self.held.take() else { return };
         // Roles above all: the next client would have this one's privileges.
-        let outlive =
-            [Pins::VARIABLE, Pins::ROLE, Pins::PROCEDURE, Pins::TEXT_STATEMENT, Pins::UNKNOWN_CHANGE];
+        let outlive = [
+            Pins::VARIABLE,
+            Pins::ROLE,
+            Pins::PROCEDURE,
+            Pins::TEXT_STATEMENT,
+            Pins::UNKNOWN_CHANGE,
+            Pins::BINARY_LOG,
+        ];
         if outlive.iter().any(|pin| pins.contains(*pin)) || self.sequence_on == Some(held.id) {
             // They outlive a reset of the connection (tried on MariaDB 10.11).
             return;

@@ -1,14 +1,31 @@
 //! `KILL`: the ids are hadal's own; the servers know others.
 
 use mysql_client::{Client, ConnectOptions};
-use mysql_wire::{Capabilities, LoginRequest, ResponseKind, ServerError};
-use sql::{Effects, Facts, KillTarget, SpanKind};
+use mysql_wire::{Capabilities, ErrPacket, LoginRequest, ResponseKind, ServerError};
+use sql::{Effects, Facts, Kill, KillTarget, SpanKind};
 
 use super::client::CommandPacket;
 use super::query::Job;
 use super::special::replace;
+use super::statement::Statement;
 use super::{End, Session, UNREACHABLE, error};
+use crate::place::Place;
 use crate::registry::{FIRST_ID, SessionShared, Signal};
+
+/// `ER_NO_SUCH_THREAD`.
+const NO_SUCH_THREAD: u16 = 1094;
+
+/// `ER_CONNECTION_KILLED`.
+const CONNECTION_KILLED: u16 = 1927;
+
+/// What a server made of a KILL.
+#[derive(Debug)]
+pub(super) enum Killing {
+    /// It does not know the thread; the error has not been sent on.
+    Unknown { id: u32, packet: Vec<u8> },
+    /// It has closed the connection that said it.
+    Itself,
+}
 
 impl Session {
     pub(super) async fn kill_statement(
@@ -23,21 +40,63 @@ impl Session {
         } else {
             text.to_vec()
         };
-        if facts.statements == 1
-            && let Some(kill) = sql::kill(&plain, self.mode)
+        let kill = sql::kill(&plain, self.mode).filter(|_| facts.statements == 1);
+        if let Some(kill) = &kill
             && let KillTarget::Id(id) = kill.target
-            && (id >= u64::from(FIRST_ID) || self.by_thread(id).is_some())
+            && id >= u64::from(FIRST_ID)
         {
             let id = u32::try_from(id).unwrap_or(u32::MAX);
             return self.kill(command.sequence, id, kill.query_only).await;
         }
         let command = CommandPacket::of_query(&plain, command.sequence);
-        self.run(Job::new(&command, ResponseKind::Query, facts)).await.map(drop)
+        let mut job = Job::new(&command, ResponseKind::Query, facts);
+        job.may_kill = kill.is_some();
+        self.run(job).await?;
+        self.kill_unknown(command.sequence, kill).await
     }
 
-    /// A session that uses the server thread `id`: the client has read it somewhere on the server.
-    fn by_thread(&self, _id: u64) -> Option<u32> {
-        None
+    /// A KILL as a binary prepared statement.
+    pub(super) async fn execute_kill(&mut self, mut job: Job<'_>, statement: &Statement) -> Result<(), End> {
+        let kill = sql::kill(&statement.text.text, self.mode).filter(|_| job.facts.statements == 1);
+        job.may_kill = kill.is_some();
+        self.run(job).await?;
+        self.kill_unknown(job.command.sequence, kill).await
+    }
+
+    /// Looks at the error of what may be a KILL. True: it is kept back, since the thread is a session.
+    pub(super) fn keep_unknown_thread(&mut self, packet: &[u8]) -> bool {
+        let Ok(error) = ErrPacket::parse(packet.get(4..).unwrap_or_default()) else { return false };
+        match error.code {
+            NO_SUCH_THREAD => {
+                let id = last_number(error.message).filter(|id| *id >= FIRST_ID);
+                self.killing = id.map(|id| Killing::Unknown { id, packet: packet.to_vec() });
+            }
+            CONNECTION_KILLED => self.killing = Some(Killing::Itself),
+            _ => {}
+        }
+        matches!(self.killing, Some(Killing::Unknown { .. }))
+    }
+
+    /// The id that the last KILL named, where only hadal can know it.
+    pub(super) fn unknown_thread(&self) -> Option<u32> {
+        match self.killing {
+            Some(Killing::Unknown { id, .. }) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// After a KILL whose target only the server could work out: does here what the server could not. Without knowing
+    /// what kind of KILL it was, the server's error stands.
+    pub(super) async fn kill_unknown(&mut self, sequence: u8, kill: Option<Kill>) -> Result<(), End> {
+        match (self.killing.take(), kill) {
+            (Some(Killing::Unknown { id, .. }), Some(kill)) => self.kill(sequence, id, kill.query_only).await,
+            (Some(Killing::Unknown { packet, .. }), None) => {
+                self.client.output.extend_from_slice(&packet);
+                self.flush().await
+            }
+            (Some(Killing::Itself), _) => Err(End::Killed),
+            (None, _) => Ok(()),
+        }
     }
 
     /// `COM_PROCESS_KILL`.
@@ -53,7 +112,7 @@ impl Session {
     async fn kill(&mut self, sequence: u8, id: u32, query_only: bool) -> Result<(), End> {
         let Some(target) = self.worker.core.sessions.get(id) else {
             return self
-                .send_error(sequence, &error(1094, "HY000", format!("Unknown thread id: {id}")))
+                .send_error(sequence, &error(NO_SUCH_THREAD, "HY000", format!("Unknown thread id: {id}")))
                 .await;
         };
         if target.labels().user != self.identity.user && !self.identity.may_kill_others {
@@ -98,11 +157,30 @@ impl Session {
             return Ok(());
         };
         let what = if query_only { "QUERY" } else { "CONNECTION" };
+        let address = self.worker.core.address_of(place);
+        let failed =
+            |why: String| error(UNREACHABLE, "HY000", format!("hadal: could not kill on {address}: {why}"));
+        let mut client = self.connect_beside(place).await.map_err(failed)?;
+        // Between the look and the kill the connection must not go to somebody else.
+        let _guard = target.guard_kill();
+        if target.backend() == Some((place, thread))
+            && let Err(refused) = client.exec(&format!("KILL {what} {thread}")).await
+            // 1094: it has gone by itself.
+            && refused.code() != Some(NO_SUCH_THREAD)
+        {
+            return Err(failed(refused.to_string()));
+        }
+        client.close().await;
+        Ok(())
+    }
+
+    /// A connection of this user beside the pool. The error is its reason.
+    pub(super) async fn connect_beside(&self, place: Place) -> Result<Client, String> {
         let address = {
             let view = self.worker.core.cluster(place.cluster).view();
             view.server(place.server).map(|server| server.address.clone())
         };
-        let Some(address) = address else { return Ok(()) };
+        let address = address.ok_or_else(|| "the server was removed".to_owned())?;
         let options = ConnectOptions {
             address: (*address).clone(),
             login: LoginRequest {
@@ -116,19 +194,26 @@ impl Session {
             },
             timeout: std::time::Duration::from_secs(3),
         };
-        let failed =
-            |why: String| error(UNREACHABLE, "HY000", format!("hadal: could not kill on {address}: {why}"));
-        let mut client = Client::connect(&options).await.map_err(|e| failed(e.to_string()))?;
-        // Between the look and the kill the connection must not go to somebody else.
-        let _guard = target.guard_kill();
-        if target.backend() == Some((place, thread))
-            && let Err(refused) = client.exec(&format!("KILL {what} {thread}")).await
-            // 1094: it has gone by itself.
-            && refused.code() != Some(1094)
-        {
-            return Err(failed(refused.to_string()));
-        }
-        client.close().await;
-        Ok(())
+        Client::connect(&options).await.map_err(|error| error.to_string())
+    }
+}
+
+/// The number that a message ends with, in whatever language the rest is.
+fn last_number(message: &[u8]) -> Option<u32> {
+    let digits = message.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let at = message.len() - digits;
+    std::str::from_utf8(message.get(at..)?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_number;
+
+    #[test]
+    fn the_id_is_found_in_every_language() {
+        assert_eq!(last_number(b"Unknown thread id: 1073741824"), Some(1_073_741_824));
+        assert_eq!(last_number(b"Unbekannte Thread-ID: 7"), Some(7));
+        assert_eq!(last_number(b"Unknown thread id: 99999999999"), None);
+        assert_eq!(last_number(b"Unknown thread"), None);
     }
 }

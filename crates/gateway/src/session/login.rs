@@ -15,6 +15,7 @@ use super::client::{CommandPacket, Inbound};
 use super::identity::{Claim, Proof};
 use super::query::Job;
 use super::{Client, End, Identity, Session, UNREACHABLE, error};
+use crate::backend::{Backend, ExchangeError};
 use crate::place::{ClusterIndex, Place};
 use crate::registry::{SessionShared, Signal};
 use crate::state::{Charset, StateSet};
@@ -263,12 +264,14 @@ impl Session {
     /// Enters the database and answers the login.
     pub(super) async fn enter(&mut self, sequence: u8, database: Option<Vec<u8>>) -> Result<(), End> {
         let mut state = (*self.state).clone();
-        state.database = database.as_deref().map(Arc::from);
         let charset = state.charset.clone();
+        // Of a name in another character set than UTF-8 only a server can say how it is called.
+        let foreign = database.clone().filter(|d| !d.is_ascii() && !charset.client.starts_with("utf8"));
+        state.database = database.filter(|_| foreign.is_none()).map(Arc::from);
         self.entered = std::time::Instant::now();
         self.entered_once = false;
         self.set_state(state);
-        if let Err(refusal) = self.check_in().await {
+        if let Err(refusal) = self.check_in(foreign.as_deref()).await {
             self.worker.core.metrics.refused_logins.fetch_add(1, Ordering::Relaxed);
             self.send_error(sequence, &refusal).await?;
             return Err(End::Refused(refusal.message));
@@ -278,7 +281,7 @@ impl Session {
         self.entered_once = true;
         self.restore_timeout();
         let mut session_state = Vec::new();
-        if let Some(database) = &database
+        if let Some(database) = &self.state.database
             && self.client.capabilities.contains(Capabilities::SESSION_TRACK)
         {
             StateChange::Schema(database).encode(&mut session_state);
@@ -294,7 +297,7 @@ impl Session {
     }
 
     /// Brings one server connection into the new session's state: proves that servers let this user in.
-    async fn check_in(&mut self) -> Result<(), ServerError> {
+    async fn check_in(&mut self, foreign: Option<&[u8]>) -> Result<(), ServerError> {
         let command = CommandPacket::default();
         let facts = super::command_facts(false);
         let job = Job::new(&command, ResponseKind::Simple, &facts);
@@ -312,20 +315,46 @@ impl Session {
             };
             let place = Place { cluster: self.identity.cluster, server };
             match self.obtain(place, &job, on_replica).await {
-                Ok(Some(backend)) => {
-                    self.release(backend);
-                    return Ok(());
-                }
+                Ok(Some(backend)) => return self.check_out(backend, foreign).await,
                 Ok(None) => {}
                 // The primary is gone: whoever only reads can still work.
-                Err(refusal) if refusal.code == UNREACHABLE => return self.check_in_on_replica(&job).await,
+                Err(refusal) if refusal.code == UNREACHABLE => {
+                    return self.check_in_on_replica(&job, foreign).await;
+                }
                 Err(refusal) => return Err(refusal),
             }
         }
-        self.check_in_on_replica(&job).await
+        self.check_in_on_replica(&job, foreign).await
     }
 
-    async fn check_in_on_replica(&mut self, job: &Job<'_>) -> Result<(), ServerError> {
+    /// Has the server say what the database is called, where that is not known, and gives the connection back.
+    async fn check_out(&mut self, mut backend: Backend, foreign: Option<&[u8]>) -> Result<(), ServerError> {
+        if let Some(name) = foreign {
+            let command = [&[mysql_wire::Command::InitDb as u8], name].concat();
+            let reply = backend.command(&command).await.map_err(|failed| match failed {
+                ExchangeError::Refused(refusal) => refusal,
+                lost => error(UNREACHABLE, "HY000", format!("hadal: {lost}; try again")),
+            })?;
+            let ok = OkPacket::parse(reply.payload(), backend.response_capabilities());
+            let changes = ok.map(|ok| ok.session_state.to_vec()).unwrap_or_default();
+            let entered = mysql_wire::StateChanges::new(&changes).flatten().find_map(|change| match change {
+                StateChange::Schema(name) => Some(Arc::from(name)),
+                _ => None,
+            });
+            let mut state = (*self.state).clone();
+            state.database = entered;
+            self.set_state(state);
+            backend.state = self.state.clone();
+        }
+        self.release(backend);
+        Ok(())
+    }
+
+    async fn check_in_on_replica(
+        &mut self,
+        job: &Job<'_>,
+        foreign: Option<&[u8]>,
+    ) -> Result<(), ServerError> {
         let replicas: Vec<_> = {
             let view = self.worker.core.cluster(self.identity.cluster).view();
             view.servers.iter().filter(|s| s.takes_replica_reads()).map(|s| s.id).collect()
@@ -333,8 +362,7 @@ impl Session {
         for server in replicas {
             let place = Place { cluster: self.identity.cluster, server };
             if let Some(backend) = self.obtain(place, job, true).await? {
-                self.release(backend);
-                return Ok(());
+                return self.check_out(backend, foreign).await;
             }
         }
         let text = "hadal: no server of the cluster can be reached at the moment; try again";

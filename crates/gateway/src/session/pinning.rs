@@ -25,6 +25,8 @@ impl Session {
             }
             // An error tells no status. A single statement in autocommit leaves no transaction; after anything else
             // there may be one, so the connection is kept until a status is seen.
+            // A KILL that found no thread changes none.
+            None if self.unknown_thread().is_some() => {}
             None if seen.error.is_some() => {
                 let may_be_open = self.autocommit_off()
                     || job.facts.statements > 1

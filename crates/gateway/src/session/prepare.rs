@@ -29,7 +29,7 @@ impl Session {
         let facts = self.worker.facts(text, self.mode);
         let hint = sql::hint(text).ok().flatten();
         let scoped = super::special::with_scopes(&facts, text, self.mode);
-        let own = self.with_own_id(&facts, scoped.as_deref().unwrap_or(text));
+        let own = self.with_own_ids(&facts, scoped.as_deref().unwrap_or(text), false);
         let rewritten = own.as_ref().map(|(text, _)| &text[..]).or(scoped.as_deref());
         let remade = rewritten.map(|text| CommandPacket::of_prepare(text, command.sequence));
         let rename = own.as_ref().map(|(_, rename)| rename);
@@ -51,6 +51,7 @@ impl Session {
             types: Default::default(),
             has_cursor: Default::default(),
             has_long_data: Default::default(),
+            long_data_error: Default::default(),
             private: Default::default(),
         };
         self.statements.insert(id, Rc::new(statement));
@@ -99,7 +100,7 @@ impl Session {
         }
     }
 
-    async fn prepare_on(
+    pub(super) async fn prepare_on(
         &mut self,
         backend: &mut Backend,
         statement: &Rc<Statement>,
@@ -166,6 +167,7 @@ impl Session {
         let Some((_, statement)) = self.named_statement(command, "mysqld_stmt_reset").await? else {
             return Ok(());
         };
+        statement.long_data_error.take();
         self.clear_statement(&statement).await?;
         self.send_ok(command.sequence).await
     }

@@ -3,16 +3,18 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use mysql_wire::scan::ResponseKind;
 use sql::{Effects, Facts, Hint};
 use topology::ServerId;
 
+use super::binary_log::stream;
 use super::client::CommandPacket;
-use super::response::{Relay, RelayError, Seen, Step};
-use super::special::{Rename, SPECIAL};
+use super::own_ids::Rename;
+use super::response::{COLLECT_LIMIT, Relay, RelayError, Seen, Step};
+use super::special::SPECIAL;
 use super::statement::{Text, Use};
 use super::{End, Pins, Session, UNREACHABLE};
 use crate::backend::Backend;
@@ -40,6 +42,8 @@ pub(super) struct Job<'a> {
     pub(super) rename: Option<&'a Rename>,
     /// The answer is a list of threads, whose ids are to be exchanged.
     pub(super) process_list: bool,
+    /// It may be a KILL whose text the gateway has not seen: an unknown thread may be a session of hadal's.
+    pub(super) may_kill: bool,
 }
 
 impl<'a> Job<'a> {
@@ -56,6 +60,7 @@ impl<'a> Job<'a> {
             opens_cursor: false,
             rename: None,
             process_list: false,
+            may_kill: false,
         }
     }
 }
@@ -92,12 +97,19 @@ impl Session {
 
     /// Runs a command to its end. An `Err` ends the session.
     pub(super) async fn run(&mut self, job: Job<'_>) -> Result<Ran, End> {
-        let ran = self.run_routed(job).await;
+        if self.worker.core.global_changes.count() != self.globals_seen {
+            self.keep_globals();
+        }
+        let ran = match job.facts.effects.contains(Effects::SETS_GLOBAL) && job.kind != ResponseKind::Prepare
+        {
+            true => Box::pin(self.run_setting_globals(job)).await,
+            false => self.run_routed(job).await,
+        };
         self.direct_to = None;
         ran
     }
 
-    async fn run_routed(&mut self, job: Job<'_>) -> Result<Ran, End> {
+    pub(super) async fn run_routed(&mut self, job: Job<'_>) -> Result<Ran, End> {
         let began = Instant::now();
         self.clock = began;
         self.shared.clear_interrupt();
@@ -266,14 +278,23 @@ impl Session {
         let mut freed = false;
         loop {
             let mut relay = Relay::new(job.kind, backend, &self.tracked);
-            relay.hold_error = retryable || job.kind == ResponseKind::Prepare;
+            relay.hold_error = retryable || job.may_kill || job.kind == ResponseKind::Prepare;
             relay.statement_id = job.statement_id;
             if !job.opens_cursor {
                 relay.scanner = relay.scanner.without_cursor();
             }
+            relay.rename = job.rename;
             relay.collect = (job.rename.is_some() || job.process_list).then(Vec::new);
-            let step =
-                drive(&mut relay, &self.worker, &self.shared, &mut self.client, backend, command).await;
+            let driven = (&*self.worker, &*self.shared);
+            let step = match job.kind {
+                ResponseKind::BinlogDump => {
+                    stream(&mut relay, driven, &mut self.client, backend, command).await
+                }
+                _ => {
+                    drive(&mut relay, driven, &mut self.client, backend, command, |_, _, _| Poll::Pending)
+                        .await
+                }
+            };
             if matches!(step, Ok(Step::HeldError)) && relay.seen.error == Some(TOO_MANY_STATEMENTS) && !freed
             {
                 freed = true;
@@ -281,14 +302,18 @@ impl Session {
                 continue;
             }
             let (seen, held, collected) = (relay.seen, relay.held_error, relay.collect);
+            let too_large = relay.too_large;
             let begun = relay.sent > 0 || seen.begun;
             return match step {
+                Ok(Step::Complete) if too_large => self.too_large(job, seen).await,
                 Ok(Step::Complete) => self.completed(job, backend, seen, collected).await,
+                Ok(Step::HeldError) if job.may_kill && self.keep_unknown_thread(&held) => {
+                    Ok(Tried::Done(seen))
+                }
                 Ok(Step::HeldError) => self.held_error(seen, &held, retryable).await,
                 Ok(Step::LocalInfile) => Box::pin(self.load_file(job.kind, backend, seen)).await,
                 Err(RelayError::Client(error)) => Err(End::Client(error)),
-                Err(RelayError::Stopped) if self.shared.is_killed() => Err(End::Killed),
-                Err(RelayError::Stopped) => Err(End::IdleTooLong),
+                Err(RelayError::Stopped) => Err(self.stopped()),
                 // Half an answer cannot be taken back: the client must not take it for a whole one.
                 Err(error) if seen.forwarded => {
                     Err(End::StateLost(format!("in the middle of a response: {error}")))
@@ -309,6 +334,14 @@ impl Session {
         if let Some(packets) = collected {
             self.send_collected(job, backend, &packets).await?;
         }
+        Ok(Tried::Done(seen))
+    }
+
+    /// A list of threads, complete, of which nothing has been kept.
+    async fn too_large(&mut self, job: &Job<'_>, mut seen: Seen) -> Result<Tried, End> {
+        let text = format!("a list of threads of more than {COLLECT_LIMIT} bytes; ask for less of it");
+        self.refuse(job.command.sequence, 1105, "HY000", &text).await?;
+        seen.error = Some(1105);
         Ok(Tried::Done(seen))
     }
 
@@ -363,12 +396,20 @@ impl Session {
         self.flush().await
     }
 
+    /// Why the relay was stopped.
+    fn stopped(&self) -> End {
+        match () {
+            () if self.shared.is_killed() => End::Killed,
+            () if self.shared.is_draining() => End::Draining,
+            () => End::IdleTooLong,
+        }
+    }
+
     fn after_file(&mut self, seen: Result<Seen, RelayError>) -> Result<Tried, End> {
         match seen {
             Ok(seen) => Ok(Tried::Done(seen)),
             Err(RelayError::Client(error)) => Err(End::Client(error)),
-            Err(RelayError::Stopped) if self.shared.is_killed() => Err(End::Killed),
-            Err(RelayError::Stopped) => Err(End::IdleTooLong),
+            Err(RelayError::Stopped) => Err(self.stopped()),
             Err(error) => Err(End::StateLost(format!("while a file was loaded: {error}"))),
         }
     }
@@ -464,7 +505,9 @@ impl Session {
     pub(super) fn set_state(&mut self, state: crate::state::StateSet) {
         let view = self.worker.core.cluster(self.identity.cluster).view();
         let default_mode = view.catalogue.globals.get("sql_mode").map(String::as_str).unwrap_or_default();
-        self.mode = state.lexer_mode(default_mode);
+        let changes = &self.worker.core.global_changes;
+        let newer = changes.newest(self.identity.cluster, "sql_mode", default_mode);
+        self.mode = state.lexer_mode(newer.as_deref().unwrap_or(default_mode));
         drop(view);
         if state.database != self.state.database {
             let name: Arc<str> =
@@ -475,14 +518,15 @@ impl Session {
     }
 }
 
-/// Drives the relay; a kill, or a client that has stalled for too long, stops it.
-async fn drive(
+/// Drives the relay; a kill, or a client that has stalled for too long, stops it. `beside` is asked whenever the relay
+/// waits, and may end it, too.
+pub(super) async fn drive(
     relay: &mut Relay<'_>,
-    worker: &crate::worker::Worker,
-    shared: &crate::registry::SessionShared,
+    (worker, shared): (&crate::worker::Worker, &crate::registry::SessionShared),
     client: &mut super::Client,
     backend: &mut Backend,
     command: &[u8],
+    mut beside: impl FnMut(&mut Context<'_>, &mut super::Client, &mut Backend) -> Poll<RelayError>,
 ) -> Result<Step, RelayError> {
     let mut progress = (0, 0);
     let step = std::future::poll_fn(|cx| {
@@ -498,6 +542,9 @@ async fn drive(
             }
             if shared.must_stop(cx.waker()) {
                 return Poll::Ready(Err(RelayError::Stopped));
+            }
+            if let Poll::Ready(end) = beside(cx, client, backend) {
+                return Poll::Ready(Err(end));
             }
         }
         polled

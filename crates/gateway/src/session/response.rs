@@ -15,6 +15,7 @@ use mysql_wire::{Capabilities, Eof, ErrPacket, Malformed, OkPacket, StatusFlags}
 use thiserror::Error;
 
 use super::Client;
+use super::own_ids::Rename;
 use crate::backend::Backend;
 use crate::worker::Worker;
 
@@ -70,12 +71,10 @@ pub(crate) enum RelayError {
     Stopped,
     #[error("a packet beyond its end")]
     Overrun,
-    #[error("a response of more than {COLLECT_LIMIT} bytes cannot have its ids rewritten")]
-    TooLarge,
 }
 
 /// A response that has to be rewritten as a whole must not be larger than this.
-const COLLECT_LIMIT: usize = 16 << 20;
+pub(crate) const COLLECT_LIMIT: usize = 16 << 20;
 
 /// One response under way.
 pub(crate) struct Relay<'a> {
@@ -88,8 +87,12 @@ pub(crate) struct Relay<'a> {
     pub(crate) statement_id: Option<u32>,
     /// The response is wanted for what it tells, not for the client.
     pub(crate) swallow: bool,
-    /// Keeps the whole response back, for the caller to rewrite. Bounded by [`COLLECT_LIMIT`].
+    /// Names of columns to be put back: definitions are kept back, rows are not.
+    pub(crate) rename: Option<&'a Rename>,
+    /// Keeps the whole response back, for the caller to rewrite. Bounded by [`COLLECT_LIMIT`]; a larger one is
+    /// swallowed.
     pub(crate) collect: Option<Vec<u8>>,
+    pub(crate) too_large: bool,
     pub(crate) held_error: Vec<u8>,
     pub(crate) seen: Seen,
     /// Bytes of the command that have been sent.
@@ -108,7 +111,9 @@ impl<'a> Relay<'a> {
             hold_error: false,
             statement_id: None,
             swallow: false,
+            rename: None,
             collect: None,
+            too_large: false,
             held_error: Vec::new(),
             seen: Seen::default(),
             sent: 0,
@@ -240,6 +245,24 @@ impl<'a> Relay<'a> {
         client.output.extend_from_slice(bytes);
     }
 
+    /// Lets what was kept back go as soon as that can be: definitions with their names put back, or nothing at all.
+    fn release_collected(&mut self, client: &mut Client) {
+        if let Some(rename) = self.rename.filter(|_| self.scanner.is_past_definitions()) {
+            let packets = self.collect.take().unwrap_or_default();
+            client.output.extend_from_slice(&rename.apply(&packets, client.capabilities));
+        } else if self.collect.as_ref().is_some_and(|c| c.len() > COLLECT_LIMIT) {
+            self.collect = None;
+            (self.swallow, self.too_large) = (true, true);
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>, client: &mut Client) -> Result<(), RelayError> {
+        match client.poll_flush(cx) {
+            Poll::Ready(Err(error)) => Err(RelayError::Client(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends bytes straight from the scratch buffer; only what the socket does not take is copied.
     fn send(&mut self, cx: &mut Context<'_>, client: &mut Client, bytes: &[u8]) -> Result<(), RelayError> {
         if self.swallow || bytes.is_empty() && client.output.is_empty() {
@@ -247,17 +270,12 @@ impl<'a> Relay<'a> {
         }
         if self.collect.is_some() {
             self.emit(client, bytes);
-            return match self.collect.as_ref().is_some_and(|c| c.len() > COLLECT_LIMIT) {
-                true => Err(RelayError::TooLarge),
-                false => Ok(()),
-            };
+            self.release_collected(client);
+            return self.flush(cx, client);
         }
         if !client.output.is_empty() {
             self.emit(client, bytes);
-            return match client.poll_flush(cx) {
-                Poll::Ready(Err(error)) => Err(RelayError::Client(error)),
-                _ => Ok(()),
-            };
+            return self.flush(cx, client);
         }
         self.seen.forwarded = true;
         let mut done = 0;
@@ -281,11 +299,6 @@ impl<'a> Relay<'a> {
         match kind {
             SteerKind::Ok => self.observe_ok(packet, payload),
             SteerKind::Eof => {
-                if self.capabilities.contains(Capabilities::DEPRECATE_EOF) {
-                    self.seen.rows = Some(self.scanner.rows());
-                    self.seen.last_rows = self.seen.rows;
-                    return self.observe_ok(packet, payload);
-                }
                 let eof = Eof::parse(payload)?;
                 self.seen.rows = Some(self.scanner.rows());
                 self.seen.last_rows = self.seen.rows;

@@ -1,26 +1,28 @@
 //! Statements that the gateway answers, or rewrites, itself.
 
-use sql::{Effects, Facts, HadalShow, SpanKind};
+use sql::{Effects, Facts, HadalShow};
 
 use super::client::CommandPacket;
 use super::query::Job;
 use super::{End, Session};
 use mysql_wire::ResponseKind;
 
-/// The text to be put back in the names of columns, in place of what was put into the statement.
-#[derive(Debug)]
-pub(crate) struct Rename {
-    pub(super) from: Vec<u8>,
-    pub(super) to: Vec<u8>,
-}
-
 /// Effects that lead here.
 pub(super) const SPECIAL: Effects = Effects::SHOW_HADAL
     .union(Effects::EXPLAIN_ROUTE)
     .union(Effects::KILL)
-    .union(Effects::USES_CONNECTION_ID)
+    .union(OWN_IDS)
     .union(Effects::USES_PROCESSLIST)
+    .union(DYNAMIC)
     .union(ABOUT_LAST);
+
+/// Statements that run a text which facts do not see.
+pub(super) const DYNAMIC: Effects =
+    Effects::TEXT_PREPARE.union(Effects::TEXT_EXECUTE).union(Effects::TEXT_DEALLOCATE);
+
+/// Questions for ids of threads, which the client knows by others.
+pub(super) const OWN_IDS: Effects =
+    Effects::USES_CONNECTION_ID.union(Effects::USES_PSEUDO_THREAD_ID).union(Effects::USES_LOCK_OWNER);
 
 /// Questions about the last statement.
 pub(super) const ABOUT_LAST: Effects =
@@ -53,46 +55,42 @@ impl Session {
         let text = command.payload().get(1..).unwrap_or_default();
         let mut job = Job::new(command, ResponseKind::Query, facts);
         job.hint = hint.as_ref();
-        if effects.contains(Effects::USES_CONNECTION_ID) {
-            return self.with_connection_id(job, text).await;
+        if effects.intersects(DYNAMIC) {
+            return self.dynamic(job, text).await;
         }
-        if effects.contains(Effects::USES_PROCESSLIST) {
-            return self.process_list(job, text).await;
-        }
-        if effects.intersects(ABOUT_LAST) {
-            return self.diagnose(job).await;
-        }
-        self.run(job).await.map(drop)
+        self.special(job, text).await
     }
 
-    /// `CONNECTION_ID()` is the id that the client was greeted with, not that of a server connection it borrows.
+    /// What has to be answered, or rewritten, for this session.
+    pub(super) async fn special(&mut self, job: Job<'_>, text: &[u8]) -> Result<(), End> {
+        let effects = job.facts.effects;
+        if effects.intersects(OWN_IDS) {
+            return self.with_connection_id(job, text).await;
+        }
+        self.special_rest(job, text).await
+    }
+
+    /// A session's id is the one that its client was greeted with, not that of a server connection it borrows.
     async fn with_connection_id(&mut self, mut job: Job<'_>, text: &[u8]) -> Result<(), End> {
-        let Some((own, rename)) = self.with_own_id(job.facts, text) else {
-            return self.run(job).await.map(drop);
+        let Some((own, rename)) = self.with_own_ids(job.facts, text, true) else {
+            return self.special_rest(job, text).await;
         };
         let rewritten = CommandPacket::of_query(&own, job.command.sequence);
         job.command = &rewritten;
         job.rename = Some(&rename);
-        if job.facts.effects.intersects(Effects::USES_PROCESSLIST) {
-            let text = rewritten.payload().get(1..).unwrap_or_default();
+        let text = rewritten.payload().get(1..).unwrap_or_default();
+        self.special_rest(job, text).await
+    }
+
+    /// What is special about a statement apart from ids.
+    async fn special_rest(&mut self, job: Job<'_>, text: &[u8]) -> Result<(), End> {
+        if job.facts.effects.contains(Effects::USES_PROCESSLIST) {
             return self.process_list(job, text).await;
         }
         if job.facts.effects.intersects(ABOUT_LAST) {
             return self.diagnose(job).await;
         }
         self.run(job).await.map(drop)
-    }
-
-    /// The text with the session's own id in place of `CONNECTION_ID()`, and the name to be put back.
-    pub(super) fn with_own_id(&self, facts: &Facts, text: &[u8]) -> Option<(Vec<u8>, Rename)> {
-        if !facts.effects.contains(Effects::USES_CONNECTION_ID) {
-            return None;
-        }
-        let spans = sql::spans(text, self.mode, SpanKind::ConnectionId);
-        let first = spans.first()?;
-        let id = format!("CAST({} AS UNSIGNED)", self.shared.id).into_bytes();
-        let rename = Rename { from: id.clone(), to: text.get(first.clone()).unwrap_or_default().to_vec() };
-        Some((replace(text, &spans, &id), rename))
     }
 
     /// An execution of a prepared statement that asks for something of the session's own.
@@ -131,83 +129,4 @@ pub(super) fn replace(text: &[u8], spans: &[std::ops::Range<usize>], with: &[u8]
     }
     out.extend_from_slice(text.get(at..).unwrap_or_default());
     out
-}
-
-impl Rename {
-    /// The answer to a `COM_STMT_PREPARE`, whose head is followed by definitions only.
-    pub(super) fn apply_to_prepared(
-        &self,
-        packets: &[u8],
-        capabilities: mysql_wire::Capabilities,
-    ) -> Vec<u8> {
-        let mut out = Vec::with_capacity(packets.len());
-        let mut rest = packets;
-        let mut head = true;
-        while let Some(header) = mysql_wire::Header::parse(rest) {
-            let Some(packet) = rest.get(..header.len + 4) else { break };
-            if std::mem::take(&mut head) {
-                out.extend_from_slice(packet);
-            } else {
-                self.rename(packet, header.seq, capabilities, &mut out);
-            }
-            rest = rest.get(header.len + 4..).unwrap_or_default();
-        }
-        out.extend_from_slice(rest);
-        out
-    }
-
-    /// The first result set of `packets` with the names of its columns put back.
-    pub(super) fn apply(&self, packets: &[u8], capabilities: mysql_wire::Capabilities) -> Vec<u8> {
-        let mut out = Vec::with_capacity(packets.len());
-        let mut rest = packets;
-        let mut columns: Option<u64> = None;
-        while let Some(header) = mysql_wire::Header::parse(rest) {
-            let Some(packet) = rest.get(..header.len + 4) else { break };
-            let payload = packet.get(4..).unwrap_or_default();
-            match columns {
-                None => {
-                    // The first packet: a count, unless it is an OK or an error.
-                    let count = payload.first().copied().filter(|b| (1..0xfb).contains(b));
-                    columns = Some(count.map_or(0, u64::from));
-                    out.extend_from_slice(packet);
-                }
-                Some(0) => out.extend_from_slice(packet),
-                Some(left) => {
-                    columns = Some(left - 1);
-                    self.rename(packet, header.seq, capabilities, &mut out);
-                }
-            }
-            rest = rest.get(header.len + 4..).unwrap_or_default();
-        }
-        out.extend_from_slice(rest);
-        out
-    }
-
-    fn rename(&self, packet: &[u8], seq: u8, capabilities: mysql_wire::Capabilities, out: &mut Vec<u8>) {
-        let payload = packet.get(4..).unwrap_or_default();
-        match mysql_wire::ColumnDef::parse(payload, capabilities) {
-            Ok(column) => {
-                let name = self.restore(column.name);
-                let mut renamed = Vec::with_capacity(payload.len());
-                column.renamed(&name).encode(capabilities, &mut renamed);
-                mysql_wire::write_packet(out, &mut { seq }, &renamed);
-            }
-            Err(_) => out.extend_from_slice(packet),
-        }
-    }
-
-    fn restore(&self, name: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(name.len());
-        let mut rest = name;
-        while !rest.is_empty() {
-            if rest.len() >= self.from.len() && rest[..self.from.len()].eq_ignore_ascii_case(&self.from) {
-                out.extend_from_slice(&self.to);
-                rest = &rest[self.from.len()..];
-            } else {
-                out.push(rest[0]);
-                rest = &rest[1..];
-            }
-        }
-        out
-    }
 }

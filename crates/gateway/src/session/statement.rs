@@ -26,11 +26,13 @@ pub(crate) struct Statement {
     pub(crate) hint: Option<Hint>,
     pub(crate) params: u16,
     /// Names of columns to be put back in every answer.
-    pub(crate) rename: Option<super::special::Rename>,
+    pub(crate) rename: Option<super::own_ids::Rename>,
     /// Parameter types that the client sent last; it need not repeat them.
     pub(crate) types: RefCell<Option<Arc<[u8]>>>,
     pub(crate) has_cursor: Cell<bool>,
     pub(crate) has_long_data: Cell<bool>,
+    /// Why long data could not be sent: the answer to the execution that it was for.
+    pub(crate) long_data_error: RefCell<Option<mysql_wire::ServerError>>,
     /// Its own serial number, once it has had a cursor or long data: a statement of equal text must not share them.
     pub(crate) private: Cell<Option<u64>>,
 }

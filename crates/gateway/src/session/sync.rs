@@ -253,7 +253,8 @@ impl Session {
     async fn enter_again(&self, backend: &mut Backend) -> Result<(), ExchangeError> {
         let Some(database) = self.state.database.clone() else { return Ok(()) };
         let seen = self.databases_now(backend);
-        backend.send_init_db(&[b"information_schema", &database]).await?;
+        let charset = backend.state.charset.client.clone();
+        enter_databases(backend, &[b"information_schema", &database], &charset).await?;
         (backend.entered, backend.databases) = seen;
         Ok(())
     }
@@ -263,17 +264,19 @@ impl Session {
         (std::time::Instant::now(), self.worker.core.cluster(backend.place.cluster).databases())
     }
 
+    /// `charset` is the client's in the wanted state.
     async fn send_difference(
         &self,
         backend: &mut Backend,
         difference: &Difference,
+        charset: &str,
     ) -> Result<(), ExchangeError> {
         if let Some(set) = &difference.set {
             backend.query(set).await?;
         }
         if let Some(database) = &difference.database {
             let seen = self.databases_now(backend);
-            backend.send_init_db(&[database]).await?;
+            enter_databases(backend, &[database], charset).await?;
             (backend.entered, backend.databases) = seen;
         }
         Ok(())
@@ -297,13 +300,26 @@ impl Session {
                 "hadal: no connection without a database".into(),
             )));
         };
-        let sent = self.send_difference(backend, &difference).await;
+        let sent = self.send_difference(backend, &difference, &to.charset.client).await;
         // Half of it may have been taken over.
         backend.tainted |= sent.is_err();
         sent?;
         backend.state = to.clone();
         Ok(())
     }
+}
+
+/// Enters databases, whose names servers have in UTF-8, on a connection whose client's character set is `charset`: that
+/// is how a server reads the command.
+async fn enter_databases(backend: &mut Backend, names: &[&[u8]], charset: &str) -> Result<(), ExchangeError> {
+    let foreign = names.iter().any(|name| !name.is_ascii()) && !charset.starts_with("utf8mb");
+    if !foreign {
+        return backend.send_init_db(names).await;
+    }
+    backend.query(b"SET character_set_client=utf8mb4").await?;
+    backend.send_init_db(names).await?;
+    backend.query(format!("SET character_set_client={charset}").as_bytes()).await?;
+    Ok(())
 }
 
 /// Effects for which a connection in the right state still needs something more. See also [`super::restore`].

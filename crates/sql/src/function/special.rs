@@ -23,7 +23,8 @@ pub(crate) fn special(name: &str) -> Option<Special> {
         "get_lock" | "release_lock" | "release_all_locks" => {
             Special::primary(SideEffectFunction, Effects::NAMED_LOCK)
         }
-        "is_free_lock" | "is_used_lock" => Special::primary(SideEffectFunction, Effects::NONE),
+        "is_free_lock" => Special::primary(SideEffectFunction, Effects::NONE),
+        "is_used_lock" => Special::primary(SideEffectFunction, Effects::USES_LOCK_OWNER),
         "nextval" | "setval" => {
             Special { access: Access::Write, reason: SideEffectFunction, effects: Effects::NONE }
         }

@@ -10,6 +10,10 @@ use crate::lex::{Kind, Lexer, Token, VersionComments};
 pub enum SpanKind {
     /// Calls of `CONNECTION_ID()`, with their parentheses.
     ConnectionId,
+    /// `@@pseudo_thread_id`, with a scope or without, where it is read.
+    PseudoThreadId,
+    /// Calls of `IS_USED_LOCK(…)`, the outermost ones.
+    LockOwner,
     /// `information_schema.processlist` in the place of a table, with its alias.
     ProcessList,
 }
@@ -27,6 +31,8 @@ pub struct TableReference {
 pub fn spans(sql: &[u8], mode: Mode, kind: SpanKind) -> Vec<Range<usize>> {
     match kind {
         SpanKind::ConnectionId => connection_id_calls(sql, &tokens(sql, mode)),
+        SpanKind::PseudoThreadId => pseudo_thread_ids(sql, &tokens(sql, mode)),
+        SpanKind::LockOwner => lock_owner_calls(sql, &tokens(sql, mode)),
         SpanKind::ProcessList => processlist_references(sql, mode)
             .into_iter()
             .map(|reference| reference.name.start..reference.alias.map_or(reference.name.end, |a| a.end))
@@ -86,6 +92,49 @@ fn connection_id_calls(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
     found
 }
 
+fn pseudo_thread_ids(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, sigil) in tokens.iter().enumerate().filter(|(_, t)| t.kind == Kind::SystemVariable) {
+        let has_scope = tokens.get(at + 2).is_some_and(|t| t.kind == Kind::Punct(b'.'));
+        let name_at = if has_scope { at + 3 } else { at + 1 };
+        let Some(name) = tokens.get(name_at).filter(|t| is_name(sql, **t, "pseudo_thread_id")) else {
+            continue;
+        };
+        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        let head = tokens.get(..at).unwrap_or_default().rsplit(|t| t.kind == Kind::Punct(b';')).next();
+        let in_set = head.and_then(<[Token]>::first).is_some_and(|t| is_name(sql, *t, "set"));
+        let may_be_target =
+            in_set && before.is_some_and(|t| t.kind == Kind::Word || t.kind == Kind::Punct(b','));
+        let is_assigned = tokens.get(name_at + 1).is_some_and(|t| matches!(t.kind, Kind::Punct(b'=' | b':')));
+        if !(may_be_target && is_assigned) {
+            found.push(sigil.start..name.end);
+        }
+    }
+    found
+}
+
+fn lock_owner_calls(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (at, window) in tokens.windows(2).enumerate() {
+        let [name, open] = window else { continue };
+        let inside = found.last().is_some_and(|span| name.start < span.end);
+        if inside || !is_name(sql, *name, "is_used_lock") || open.kind != Kind::Punct(b'(') {
+            continue;
+        }
+        let mut depth = 0_usize;
+        let close = tokens.iter().skip(at + 1).find(|token| {
+            match token.kind {
+                Kind::Punct(b'(') => depth += 1,
+                Kind::Punct(b')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0
+        });
+        found.extend(close.map(|close| name.start..close.end));
+    }
+    found
+}
+
 /// `AS a`, or a name that is no reserved word.
 fn alias(sql: &[u8], tokens: &[Token], at: usize) -> Option<Range<usize>> {
     let token = tokens.get(at)?;
@@ -95,5 +144,37 @@ fn alias(sql: &[u8], tokens: &[Token], at: usize) -> Option<Range<usize>> {
         Kind::Quoted => Some(token.start..token.end),
         Kind::Word if !crate::function::is_reserved(raw) => Some(token.start..token.end),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(sql: &str, kind: SpanKind) -> Vec<&str> {
+        spans(sql.as_bytes(), Mode::default(), kind).into_iter().map(|span| &sql[span]).collect()
+    }
+
+    #[test]
+    fn the_thread_id_is_found_where_it_is_read() {
+        let found = |sql| found(sql, SpanKind::PseudoThreadId);
+        assert_eq!(found("SELECT @@pseudo_thread_id"), ["@@pseudo_thread_id"]);
+        assert_eq!(found("SELECT @@Session . `pseudo_thread_id` = 5"), ["@@Session . `pseudo_thread_id`"]);
+        assert_eq!(found("SET @@pseudo_thread_id = 5, @a = @@pseudo_thread_id"), ["@@pseudo_thread_id"]);
+        assert_eq!(found("SELECT 1, @@pseudo_thread_id = 1"), ["@@pseudo_thread_id"]);
+        assert_eq!(found("SELECT 1; SET @@local.pseudo_thread_id := 1"), [""; 0]);
+        assert_eq!(found("SELECT 1, @@pseudo_thread_id_x, pseudo_thread_id"), [""; 0]);
+    }
+
+    #[test]
+    fn questions_for_a_locks_owner_are_found_whole() {
+        let found = |sql| found(sql, SpanKind::LockOwner);
+        assert_eq!(
+            found("SELECT IS_USED_LOCK(CONCAT('a', ')')) = 1, is_used_lock ('b')"),
+            ["IS_USED_LOCK(CONCAT('a', ')'))", "is_used_lock ('b')"]
+        );
+        assert_eq!(found("SELECT IS_USED_LOCK(IS_USED_LOCK('a'))"), ["IS_USED_LOCK(IS_USED_LOCK('a'))"]);
+        assert_eq!(found("SELECT is_used_lock, 'IS_USED_LOCK(1)'"), [""; 0]);
+        assert_eq!(found("SELECT IS_USED_LOCK('a'"), [""; 0]);
     }
 }
