@@ -33,14 +33,14 @@ test: ## all tests: Rust, fuzz targets for a short time, end-to-end with real se
 	@scripts/stages.sh test test-rust fuzz test-e2e
 
 test-rust: ## unit, property and integration tests of the crates
-	@scripts/setup.sh server plugins
+	@scripts/setup.sh server plugins mysql
 	@# A MariaDB server that starts deletes the temporary tables that it finds in its tmpdir, also those of others. So the
 	@# tests get a folder of their own, and one binary runs after the other.
 	@export TMPDIR=$$(mktemp -d) && trap 'rm -rf "$$TMPDIR"' EXIT && \
 	  cargo test --workspace --no-fail-fast
 
 test-e2e: build ## real servers, real drivers, faults (ARGS='-k django')
-	@scripts/setup.sh server plugins python node
+	@scripts/setup.sh server plugins mysql python node
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 bench: ## queries per second, latency and CPU per query: direct, HAProxy, hadal
@@ -67,7 +67,7 @@ docs: ## the crates' documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 setup: ## install everything that any target needs
-	@scripts/setup.sh server plugins python node bench
+	@scripts/setup.sh server plugins mysql python node bench
 
 clean: ## remove the build folder, the Python environment and the Node packages
 	rm -rf $(CACHE)
