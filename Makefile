@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 20
 
 # Stages with real servers would only hold each other up.
 .NOTPARALLEL:
-.PHONY: help playground build test test-rust test-e2e bench suites lint fuzz docs setup clean
+.PHONY: help playground build test test-rust test-e2e bench offload suites lint fuzz docs setup clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -47,6 +47,10 @@ bench: ## queries per second, latency and CPU per query: direct, HAProxy, hadal
 	@scripts/setup.sh server bench
 	cargo build --release --bin hadal
 	python3 benches/bench.py --hadal $(CARGO_TARGET_DIR)/release/hadal $(ARGS)
+
+offload: build ## how many reads of a Flask-SQLAlchemy shop replicas serve, per transaction mode
+	@scripts/setup.sh server python
+	$(PYTHON) benches/offload.py --hadal $(HADAL_BIN) $(ARGS)
 
 suites: build ## the public test suites of drivers and ORMs, directly and through hadal
 	@scripts/setup.sh server python node
