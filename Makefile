@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 20
 
 # Stages with real servers would only hold each other up.
 .NOTPARALLEL:
-.PHONY: help playground build test test-rust test-e2e bench suites lint fuzz docs setup clean
+.PHONY: help playground build test test-rust test-e2e bench offload suites lint fuzz docs setup clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -33,20 +33,24 @@ test: ## all tests: Rust, fuzz targets for a short time, end-to-end with real se
 	@scripts/stages.sh test test-rust fuzz test-e2e
 
 test-rust: ## unit, property and integration tests of the crates
-	@scripts/setup.sh server plugins
+	@scripts/setup.sh server plugins mysql
 	@# A MariaDB server that starts deletes the temporary tables that it finds in its tmpdir, also those of others. So the
 	@# tests get a folder of their own, and one binary runs after the other.
 	@export TMPDIR=$$(mktemp -d) && trap 'rm -rf "$$TMPDIR"' EXIT && \
 	  cargo test --workspace --no-fail-fast
 
 test-e2e: build ## real servers, real drivers, faults (ARGS='-k django')
-	@scripts/setup.sh server plugins python node
+	@scripts/setup.sh server plugins mysql python node
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 bench: ## queries per second, latency and CPU per query: direct, HAProxy, hadal
 	@scripts/setup.sh server bench
 	cargo build --release --bin hadal
 	python3 benches/bench.py --hadal $(CARGO_TARGET_DIR)/release/hadal $(ARGS)
+
+offload: build ## how many reads of a Flask-SQLAlchemy shop replicas serve, per transaction mode
+	@scripts/setup.sh server python
+	$(PYTHON) benches/offload.py --hadal $(HADAL_BIN) $(ARGS)
 
 suites: build ## the public test suites of drivers and ORMs, directly and through hadal
 	@scripts/setup.sh server python node
@@ -67,7 +71,7 @@ docs: ## the crates' documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 setup: ## install everything that any target needs
-	@scripts/setup.sh server plugins python node bench
+	@scripts/setup.sh server plugins mysql python node bench
 
 clean: ## remove the build folder, the Python environment and the Node packages
 	rm -rf $(CACHE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the playground, the tests and the benchmarks need on Debian or Ubuntu, and says what it installs.
 #
-#   scripts/setup.sh [build] [server] [plugins] [python] [node] [bench]      default: all but the last
+#   scripts/setup.sh [build] [server] [plugins] [mysql] [python] [node] [bench]      default: all but the last
 #
 # What is there already is left alone: the second run only looks. Rust itself is expected (https://rustup.rs).
 set -euo pipefail
@@ -87,6 +87,14 @@ need_plugins() {
   rm -rf "$scratch"
 }
 
+# Proofs of passwords that only MySQL asks for are tested on a MySQL. It stays in a folder of its own.
+need_mysql() {
+  [ ! -s "$cache/mysql/VERSION" ] || return 0
+  [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || apt_install debian-archive-keyring
+  say "installing MySQL of Debian's unstable suite in $cache/mysql"
+  retry "$here/scripts/get-mysql.sh" "$cache/mysql" >&2 || die "cannot install MySQL"
+}
+
 # mysqlclient is compiled against the C library; everything else comes as wheels. The tests also run mariadb-dump.
 need_python() {
   local missing=()
@@ -139,11 +147,11 @@ retry() {
   "$@" || { say "trying again: $1"; "$@"; }
 }
 
-[ $# -gt 0 ] || set -- build server plugins python node
+[ $# -gt 0 ] || set -- build server plugins mysql python node
 for what in "$@"; do
   case "$what" in
-    build | server | plugins | python | node | bench) ;;
-    *) die "unknown part '$what': build, server, plugins, python, node or bench" ;;
+    build | server | plugins | mysql | python | node | bench) ;;
+    *) die "unknown part '$what': build, server, plugins, mysql, python, node or bench" ;;
   esac
 done
 only_one

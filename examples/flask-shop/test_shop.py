@@ -37,6 +37,12 @@ def test_a_new_product_is_listed_by_the_next_request(client):
         assert len(client.get("/products").json) == number + 1
 
 
+def test_a_product_has_a_page(client):
+    tea = add(client, "tea", 10, "4.50")
+    assert client.get(f"/products/{tea}").json == {"id": tea, "name": "tea", "price": "4.50", "stock": 10}
+    assert client.get(f"/products/{tea + 1}").status_code == 404
+
+
 def test_an_order_takes_stock_and_is_shown_by_the_next_request(client):
     tea, cup = add(client, "tea", 10, "4.50"), add(client, "cup", 3, "7.00")
     client.post("/cart", json={"product": tea, "quantity": 2})

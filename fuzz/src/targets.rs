@@ -1,11 +1,15 @@
 //! The targets, and what more than one of them needs.
 
+mod forms;
 mod framing;
 mod handshake;
+mod lexer;
 mod login;
 mod ok;
+mod rewrite;
 mod scanner;
 mod session_state;
+mod text;
 
 use anyhow::Result;
 use mysql_wire::Capabilities;
@@ -25,6 +29,9 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "scanner", run: scanner::run, seeds: scanner::seeds },
     Target { name: "ok", run: ok::run, seeds: ok::seeds },
     Target { name: "session_state", run: session_state::run, seeds: session_state::seeds },
+    Target { name: "lexer", run: lexer::run, seeds: text::seeds },
+    Target { name: "forms", run: forms::run, seeds: text::seeds },
+    Target { name: "rewrite", run: rewrite::run, seeds: text::seeds },
 ];
 
 /// Capabilities chosen by one byte of the input.

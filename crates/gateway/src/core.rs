@@ -73,7 +73,7 @@ pub(crate) struct ClusterEntry {
 const MAX_SERVERS: usize = 256;
 
 impl ClusterEntry {
-    fn new(link: ClusterLink) -> Self {
+    pub(crate) fn new(link: ClusterLink) -> Self {
         Self {
             name: link.name.into(),
             view: link.view.shared(),

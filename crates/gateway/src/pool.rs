@@ -10,8 +10,15 @@
 //! before a new connection is opened.
 
 mod checkout;
+#[cfg(test)]
+mod interleave;
+#[cfg(test)]
+mod model;
 mod server_pool;
 mod slot;
+mod sync;
+#[cfg(test)]
+mod tests;
 mod user_pools;
 mod waiter;
 

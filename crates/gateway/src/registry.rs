@@ -268,3 +268,127 @@ impl Registry {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn client() -> SocketAddr {
+        ([127, 0, 0, 1], 4711).into()
+    }
+
+    fn session() -> Arc<SessionShared> {
+        Registry::new().admit(client(), 1).unwrap()
+    }
+
+    #[test]
+    fn ids_are_never_a_servers_and_never_given_twice() {
+        let registry = Registry::new();
+        registry.next.store(u32::MAX - 1, Ordering::SeqCst);
+        let sessions: Vec<_> = (0..6).map(|_| registry.admit(client(), 10).unwrap()).collect();
+        let ids: Vec<u32> = sessions.iter().map(|s| s.id).collect();
+        assert_eq!(ids[..3], [u32::MAX - 1, u32::MAX, FIRST_ID], "around the end and back");
+        // Those that are taken are passed over.
+        registry.next.store(u32::MAX, Ordering::SeqCst);
+        let next = registry.admit(client(), 10).unwrap();
+        assert!(next.id >= FIRST_ID && !ids.contains(&next.id));
+        assert_eq!(registry.all().len(), 7);
+        assert!(registry.all().is_sorted_by_key(|s| s.id));
+    }
+
+    #[test]
+    fn who_is_one_too_many_is_not_admitted_until_somebody_leaves() {
+        let registry = Registry::new();
+        let first = registry.admit(client(), 2).unwrap();
+        let second = registry.admit(client(), 2).unwrap();
+        assert!(registry.admit(client(), 2).is_none());
+        registry.remove(first.id);
+        assert!(registry.get(first.id).is_none() && registry.get(second.id).is_some());
+        assert_eq!(registry.len(), 1);
+        assert!(registry.admit(client(), 2).is_some());
+    }
+
+    #[test]
+    fn the_most_urgent_signal_comes_first_and_each_once() {
+        let session = session();
+        for signal in [Signal::Drain, Signal::Release, Signal::Kill, Signal::Timeout, Signal::Kill] {
+            session.raise(signal);
+        }
+        assert!(session.is_killed());
+        for expected in [Signal::Kill, Signal::Timeout, Signal::Release, Signal::Drain] {
+            assert_eq!(session.poll_signal(Waker::noop()), Some(expected));
+        }
+        assert_eq!(session.poll_signal(Waker::noop()), None);
+    }
+
+    #[test]
+    fn a_signal_wakes_whoever_looked_in_vain() {
+        let (session, bell) = (session(), Arc::new(Bell::default()));
+        let waker = Waker::from(bell.clone());
+        assert_eq!(session.poll_signal(&waker), None);
+        session.raise(Signal::Release);
+        assert_eq!(bell.0.load(Ordering::SeqCst), 1);
+        // A connection that somebody else needs is no reason to stop what is under way; a kill is.
+        assert!(!session.must_stop(&waker));
+        session.raise(Signal::Kill);
+        assert_eq!(bell.0.load(Ordering::SeqCst), 2);
+        assert!(session.must_stop(&waker), "and is not used up by looking");
+        assert!(session.must_stop(&waker));
+        session.clear_interrupt();
+        assert!(!session.is_interrupted());
+        session.interrupt();
+        assert_eq!(bell.0.load(Ordering::SeqCst), 3);
+        assert!(session.is_interrupted());
+        session.clear_interrupt();
+        assert!(!session.is_interrupted());
+    }
+
+    #[test]
+    fn only_who_holds_a_spare_connection_is_asked_for_it() {
+        let session = session();
+        assert!(!session.ask_to_release());
+        assert_eq!(session.poll_signal(Waker::noop()), None);
+        session.leasing.store(true, Ordering::SeqCst);
+        assert!(session.ask_to_release());
+        assert_eq!(session.poll_signal(Waker::noop()), Some(Signal::Release));
+    }
+
+    #[test]
+    fn every_server_connection_survives_being_packed() {
+        let session = session();
+        assert_eq!(session.backend(), None);
+        for cluster in [0, 1, 0x7fff] {
+            for server in [0, 1, u16::MAX] {
+                for thread in [0, 1, u32::MAX] {
+                    let place = Place { cluster: ClusterIndex(cluster), server: ServerId(server) };
+                    session.set_backend(Some((place, thread)));
+                    assert_eq!(session.backend(), Some((place, thread)));
+                }
+            }
+        }
+        session.set_backend(None);
+        assert_eq!(session.backend(), None);
+    }
+
+    #[test]
+    fn a_connection_is_under_fire_until_the_last_of_its_kills_has_arrived() {
+        let session = session();
+        let (first, second) = (session.guard_kill(), session.guard_kill());
+        drop(first);
+        assert!(session.is_under_fire());
+        drop(second);
+        assert!(!session.is_under_fire());
+    }
+}

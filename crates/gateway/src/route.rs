@@ -6,6 +6,8 @@
 mod balance;
 mod catalogue;
 mod decide;
+#[cfg(test)]
+mod table;
 mod why;
 
 pub(crate) use balance::Dice;

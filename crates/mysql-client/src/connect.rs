@@ -38,8 +38,8 @@ pub enum ConnectError {
     /// The server's own answer, in place of a greeting or after the login.
     #[error("{0}")]
     Refused(ServerError),
-    /// The account wants a proof that cannot be given: an unknown plugin, one that needs TLS, or one that needs the
-    /// password where only its hash is known.
+    /// The account wants a proof that cannot be given: an unknown plugin, one that needs TLS (`caching_sha2_password` while
+    /// the server's cache is empty), or one that needs the password where only its hash is known.
     #[error("{0}")]
     UnsupportedPlugin(String),
     #[error("the server does not speak the protocol: {0}")]
@@ -52,7 +52,8 @@ impl From<LoginError> for ConnectError {
             LoginError::Refused(refusal) => ConnectError::Refused(refusal),
             LoginError::UnsupportedPlugin(_)
             | LoginError::SecretCannotProve { .. }
-            | LoginError::NeedsSecureTransport { .. } => ConnectError::UnsupportedPlugin(error.to_string()),
+            | LoginError::NeedsSecureTransport { .. }
+            | LoginError::NotCached => ConnectError::UnsupportedPlugin(error.to_string()),
             other => ConnectError::Protocol(other.to_string()),
         }
     }

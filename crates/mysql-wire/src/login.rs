@@ -73,6 +73,13 @@ pub enum LoginError {
     SecretCannotProve { plugin: String },
     #[error("the authentication plugin {plugin} would send the password in the clear; it needs TLS")]
     NeedsSecureTransport { plugin: String },
+    /// `caching_sha2_password` asked for full authentication, which without TLS nobody gets from here.
+    #[error(
+        "the server does not have this account's caching_sha2_password proof in its cache (or the password is wrong) and \
+         asks for the password itself, which is not sent without TLS. Log in to the server as this account once over its \
+         Unix socket or with TLS: that fills the cache, until the server restarts, FLUSH PRIVILEGES or a new password"
+    )]
+    NotCached,
     #[error("the server lacks the capability {0}, without which it cannot be talked to")]
     MissingCapability(&'static str),
     #[error("the server sent a packet that has no place in a login: {0}")]

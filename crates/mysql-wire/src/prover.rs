@@ -51,6 +51,7 @@ impl Prover {
     pub(crate) fn more(&self, data: &[u8]) -> Result<Reply, LoginError> {
         match (self.plugin.as_str(), data) {
             (CACHING_SHA2, [caching_sha2::FAST_OK]) => Ok(Reply::Wait),
+            (CACHING_SHA2, [caching_sha2::FULL_AUTH]) if !self.secure_transport => Err(LoginError::NotCached),
             (CACHING_SHA2, [caching_sha2::FULL_AUTH]) => self.clear(CACHING_SHA2).map(Reply::Send),
             _ => Err(LoginError::Unexpected("data that the authentication plugin does not know")),
         }

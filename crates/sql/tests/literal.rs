@@ -132,6 +132,8 @@ fn assignments() {
         "SET NAMES utf8",
         "SET TRANSACTION READ ONLY",
         "SET PASSWORD FOR a = 'x'",
+        "SET PASSWORD = 'x'",
+        "SET a = 1, password = 'x'",
         "SET STATEMENT a = 1 FOR SELECT 1",
         "SET a = 1, NAMES utf8",
         "SET a = ",

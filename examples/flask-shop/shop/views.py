@@ -15,6 +15,11 @@ def products():
     return jsonify([product.as_json() for product in found])
 
 
+@shop.get("/products/<int:product_id>")
+def show_product(product_id):
+    return jsonify((db.session.get(Product, product_id) or abort(404)).as_json())
+
+
 @shop.post("/products")
 def add_product():
     product = Product(**request.get_json())

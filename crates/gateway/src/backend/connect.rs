@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use mysql_client::{ConnectError, ConnectOptions};
+use mysql_client::{ConnectError, ConnectOptions, Connected};
 use mysql_wire::{Capabilities, LoginRequest, Secret, ServerError};
 use thiserror::Error;
 use topology::Address;
@@ -50,7 +50,7 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
         address: opening.address.clone(),
         login: LoginRequest {
             user: pool.user.as_bytes().to_vec(),
-            secret: opening.secret,
+            secret: opening.secret.clone(),
             database: None,
             capabilities: opening.capabilities | Capabilities::SESSION_TRACK,
             collation: Charset::HANDSHAKE_ID,
@@ -63,33 +63,7 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
         ConnectError::Refused(error) => OpenError::Refused(error),
         other => OpenError::Unreachable(other.to_string()),
     })?;
-    let now = Instant::now();
-    let connection = Connection {
-        socket: Socket::new(connected.stream),
-        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        place: pool.place,
-        worker: opening.worker,
-        thread_id: connected.session.thread_id,
-        capabilities: opening.capabilities,
-        state: opening.state,
-        statements: Statements::new(pool.limits.prepared_statements),
-        opened: now,
-        entered: now,
-        databases: 0,
-        idle_since: now,
-        uses: 0,
-        generation,
-        epoch: opening.epoch,
-        carry: Vec::new(),
-        tainted: false,
-        untold: false,
-        had_private: false,
-        short_lived: false,
-        insert_id: Some(0),
-        outbox: Vec::new(),
-        slot,
-    };
-    let mut backend = Backend(Box::new(connection));
+    let mut backend = Backend::new(slot, &opening, connected, generation);
     backend.track().await.map_err(|error| match error {
         ExchangeError::Refused(error) => OpenError::Refused(error),
         other => OpenError::Unreachable(other.to_string()),
@@ -106,6 +80,38 @@ fn attributes() -> Vec<u8> {
 }
 
 impl Backend {
+    /// A connection that has just logged in. `generation` is the pool's from before it was opened.
+    pub(crate) fn new(slot: Slot, opening: &Opening<'_>, connected: Connected, generation: u64) -> Self {
+        let now = Instant::now();
+        let pool = slot.pool();
+        Backend(Box::new(Connection {
+            socket: Socket::new(connected.stream),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            place: pool.place,
+            worker: opening.worker,
+            thread_id: connected.session.thread_id,
+            capabilities: opening.capabilities,
+            state: opening.state.clone(),
+            statements: Statements::new(pool.limits.prepared_statements),
+            opened: now,
+            entered: now,
+            databases: 0,
+            databases: 0,
+            idle_since: now,
+            uses: 0,
+            generation,
+            epoch: opening.epoch,
+            carry: Vec::new(),
+            tainted: false,
+            untold: false,
+            had_private: false,
+            short_lived: false,
+            insert_id: Some(0),
+            outbox: Vec::new(),
+            slot,
+        }))
+    }
+
     /// Turns the trackers on.
     pub(crate) async fn track(&mut self) -> Result<Reply, ExchangeError> {
         self.query(TRACK).await

@@ -1,13 +1,14 @@
 //! Getting a connection.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use mysql_wire::Capabilities;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use super::sync::lock;
 use super::waiter::Waiter;
 use super::{Grant, ServerPool, Slot};
 use crate::backend::Backend;
@@ -106,13 +107,11 @@ impl ServerPool {
             return Ok(ready);
         }
         let (grant, granted) = oneshot::channel();
-        if let Some(ready) = self.enqueue(want, worker, grant) {
-            return Ok(ready);
-        }
+        let ticket = self.enqueue(want, grant);
         self.waited_total.fetch_add(1, Ordering::Relaxed);
         self.reclaim_lease();
-        let since = std::time::Instant::now();
-        let mut granted = Granted { pool: self, receiver: granted };
+        let since = tokio::time::Instant::now();
+        let mut granted = Granted { pool: self, ticket, receiver: granted };
         match tokio::time::timeout(self.limits.wait_timeout, &mut granted.receiver).await {
             Ok(Ok(Grant::Connection(mut backend))) => {
                 // Given from one worker to another while something happened to it: open a fresh one instead.
@@ -127,15 +126,10 @@ impl ServerPool {
         }
     }
 
-    /// Joins the queue, unless a last look (now that nobody can miss the newcomer) finds something.
-    fn enqueue(
-        self: &Arc<Self>,
-        want: &Want<'_>,
-        worker: u16,
-        grant: oneshot::Sender<Grant>,
-    ) -> Option<Checkout> {
+    /// Joins the queue. What became free while nobody was in it is handed out, now that nobody can miss the newcomers.
+    fn enqueue(self: &Arc<Self>, want: &Want<'_>, grant: oneshot::Sender<Grant>) -> u64 {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = lock(&self.waiters);
         let first = waiters.is_empty();
         waiters.push_back(Waiter {
             ticket,
@@ -145,31 +139,31 @@ impl ServerPool {
         });
         self.waiting.fetch_add(1, Ordering::SeqCst);
         drop(waiters);
-        if !first {
-            return None;
+        if first {
+            self.serve_waiters();
         }
-        let found = self.find(want, worker)?;
-        if self.leave_queue(ticket) {
-            return Some(found);
-        }
-        // Served in the meantime: what was found goes to the next one.
-        self.give_back(found);
-        None
+        ticket
     }
 
-    /// Whether the waiter was still in the queue.
-    fn leave_queue(&self, ticket: u64) -> bool {
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(index) = waiters.iter().position(|w| w.ticket == ticket) else { return false };
-        waiters.remove(index);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        true
+    /// Hands out what is free. All of it: those behind the first rely on being told of what becomes free after they came.
+    fn serve_waiters(self: &Arc<Self>) {
+        while self.has_waiters() {
+            if let Some(backend) = self.pop_any() {
+                self.put(backend);
+            } else if let Some(slot) = Slot::take(self) {
+                // Which offers it.
+                drop(slot);
+            } else {
+                return;
+            }
+        }
     }
 
-    fn give_back(self: &Arc<Self>, found: Checkout) {
-        match found {
-            Checkout::Ready(backend) => self.put(backend),
-            Checkout::Open(slot) => drop(slot),
+    fn leave_queue(&self, ticket: u64) {
+        let mut waiters = lock(&self.waiters);
+        if let Some(index) = waiters.iter().position(|w| w.ticket == ticket) {
+            waiters.remove(index);
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
@@ -184,17 +178,25 @@ impl ServerPool {
     }
 }
 
-/// Sees to it that what was granted in the very moment of giving up is not lost.
+/// A place in the queue, which is left when this is dropped. What was granted in the very moment of giving up goes to
+/// the next.
 struct Granted<'a> {
     pool: &'a Arc<ServerPool>,
+    ticket: u64,
     receiver: oneshot::Receiver<Grant>,
 }
 
 impl Drop for Granted<'_> {
     fn drop(&mut self) {
+        // After a grant was received there is nothing left to do.
+        if self.receiver.is_terminated() {
+            return;
+        }
         self.receiver.close();
-        if let Ok(Grant::Connection(backend)) = self.receiver.try_recv() {
-            self.pool.put(*backend);
+        match self.receiver.try_recv() {
+            Ok(Grant::Connection(backend)) => self.pool.put(*backend),
+            Ok(Grant::Slot(slot)) => drop(slot),
+            Err(_) => self.pool.leave_queue(self.ticket),
         }
     }
 }

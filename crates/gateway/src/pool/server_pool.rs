@@ -1,10 +1,11 @@
 //! The connections of one user to one server.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::sync::{AtomicU32, AtomicUsize, Mutex, lock};
 use super::waiter::Waiter;
 use super::{Grant, Slot, Want};
 use crate::backend::Backend;
@@ -70,10 +71,6 @@ impl PoolStatus {
         self.waited_total += other.waited_total;
         self.timeouts_total += other.timeouts_total;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ServerPool {
@@ -238,7 +235,7 @@ impl ServerPool {
         })
     }
 
-    fn pop_any(&self) -> Option<Backend> {
+    pub(super) fn pop_any(&self) -> Option<Backend> {
         self.shards.iter().find_map(|shard| lock(shard).pop())
     }
 

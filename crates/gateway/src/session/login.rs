@@ -155,7 +155,8 @@ impl Login {
         let configured =
             self.worker.core.config.load().users.get(&claim.user).is_some_and(|u| u.password.is_some());
         if plugin == b"caching_sha2_password" && configured {
-            if token.is_empty() || token.len() == caching_sha2::LEN {
+            // MySQL's own client has no proof yet: it does not use the scramble of a greeting that proposed another plugin.
+            if token.len() == caching_sha2::LEN {
                 return Ok(Proof::Sha2 { token, scramble: self.scramble });
             }
             let token = self.switch(b"caching_sha2_password").await?;

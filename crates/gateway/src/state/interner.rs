@@ -32,3 +32,47 @@ impl Interner {
         shared
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_database(name: &str) -> StateSet {
+        StateSet { database: Some(name.as_bytes().into()), ..StateSet::of_new_connection() }
+    }
+
+    #[test]
+    fn equal_states_are_one_allocation() {
+        let interner = Interner::default();
+        let (shop, again) = (interner.intern(in_database("shop")), interner.intern(in_database("shop")));
+        assert!(Arc::ptr_eq(&shop, &again));
+        assert!(!Arc::ptr_eq(&shop, &interner.intern(in_database("blog"))));
+        assert_eq!(*shop, in_database("shop"));
+    }
+
+    #[test]
+    fn what_nobody_has_any_more_makes_room() {
+        let interner = Interner::default();
+        let kept: Vec<_> = (0..10).map(|n| interner.intern(in_database(&format!("kept{n}")))).collect();
+        for n in 0..10 * Interner::SWEEP_ABOVE {
+            interner.intern(in_database(&format!("gone{n}")));
+            assert!(interner.known.lock().unwrap().len() <= Interner::SWEEP_ABOVE);
+        }
+        for (n, state) in kept.iter().enumerate() {
+            assert!(Arc::ptr_eq(state, &interner.intern(in_database(&format!("kept{n}")))));
+        }
+    }
+
+    #[test]
+    fn more_states_in_use_than_are_remembered_are_right_but_not_shared() {
+        let interner = Interner::default();
+        let alive: Vec<_> =
+            (0..Interner::SWEEP_ABOVE).map(|n| interner.intern(in_database(&format!("s{n}")))).collect();
+        let (one, other) = (interner.intern(in_database("more")), interner.intern(in_database("more")));
+        assert!(one == other && !Arc::ptr_eq(&one, &other));
+        assert!(Arc::ptr_eq(&alive[7], &interner.intern(in_database("s7"))));
+        drop(alive);
+        let one = interner.intern(in_database("more"));
+        assert!(Arc::ptr_eq(&one, &interner.intern(in_database("more"))), "there is room again");
+    }
+}

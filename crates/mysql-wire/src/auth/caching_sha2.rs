@@ -1,7 +1,12 @@
 //! `caching_sha2_password`: SHA-256, with a cache of hashes on the server.
 //!
 //! Where the server has `SHA256(SHA256(password))` at hand it checks the client's scramble (the fast path) and says
-//! [`FAST_OK`]; else it says [`FULL_AUTH`] and wants the password itself, which only TLS may carry.
+//! [`FAST_OK`]; else it says [`FULL_AUTH`] and wants the password itself, which only TLS or a Unix socket may carry.
+//!
+//! The plugin also knows a way without TLS: the client asks for the server's RSA key and sends the password encrypted. It
+//! is left out on purpose. The key comes over the same unprotected connection, so whoever stands between replaces it by
+//! his own and reads the password; it would be sound only with a key that was configured beforehand, and who can
+//! distribute a key can distribute a certificate.
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -13,8 +18,6 @@ pub const LEN: usize = 32;
 pub const FAST_OK: u8 = 3;
 /// The server's word that it needs the password itself.
 pub const FULL_AUTH: u8 = 4;
-/// The client's question for the server's RSA key.
-pub const REQUEST_PUBLIC_KEY: u8 = 2;
 
 /// `SHA256(SHA256(password))`, what the fast path is checked against.
 pub fn stored(password: &[u8]) -> [u8; LEN] {

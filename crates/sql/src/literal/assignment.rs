@@ -88,6 +88,10 @@ fn target(cursor: &mut Cursor<'_>, carried: &mut Scope) -> Option<(Target, Strin
         Kind::Word | Kind::Quoted => {
             let first = cursor.identifier()?.to_ascii_lowercase();
             if token.kind == Kind::Quoted || cursor.at_punct(b'=') || cursor.at_punct(b':') {
+                // SET PASSWORD = … sets an account's password; there is no variable of that name.
+                if token.kind == Kind::Word && first == "password" {
+                    return None;
+                }
                 return Some((Target::System(*carried), first));
             }
             *carried = scope(&first)?;

@@ -37,8 +37,8 @@ fn targets(mut cursor: Cursor<'_>) -> Vec<usize> {
             Kind::Punct(b',') => awaits_target = in_set && depth == 0,
             Kind::SystemVariable if awaits_target => {
                 awaits_target = false;
-                let of_transaction = cursor.identifier().is_some_and(|name| is_of_transaction(&name));
-                if !cursor.at_punct(b'.') && !of_transaction {
+                let is_sessions = cursor.identifier().is_some_and(|name| !is_of_transaction(&name));
+                if is_sessions && !cursor.at_punct(b'.') {
                     found.push(token.end);
                 }
             }
@@ -83,6 +83,7 @@ mod tests {
             ("/*M!100100 SET @@a=1, */ @@b=2", "/*M!100100 SET @@session.a=1, */ @@session.b=2"),
             ("/*!99999 SELECT */ SET @@a=1", "/*!99999 SELECT */ SET @@session.a=1"),
             ("/* a comment */ SET @@a=1", "/* a comment */ SET @@session.a=1"),
+            ("SET @@, @@a=1", "SET @@, @@session.a=1"),
         ] {
             assert_eq!(scoped(text), expected);
         }
