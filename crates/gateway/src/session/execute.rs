@@ -78,7 +78,7 @@ impl Session {
             }
         }
         let mut bytes = std::mem::take(&mut backend.outbox);
-        bytes.extend_from_slice(&self.bind_id(&mut backend, &prepared, command));
+        self.bind_id(&mut backend, &prepared, command, &mut bytes);
         backend.socket.write_all(&bytes).await.map_err(|e| failed(e.to_string()))?;
         statement.has_long_data.set(true);
         self.pins.insert(Pins::LONG_DATA);
@@ -91,20 +91,18 @@ impl Session {
         }
     }
 
-    /// The packet with the server's id of the statement.
+    /// Puts the packet behind `out`, with the server's id of the statement.
     pub(super) fn bind_id(
         &self,
         backend: &mut crate::backend::Backend,
         prepared: &Use<'_>,
         command: &CommandPacket,
-    ) -> Vec<u8> {
-        let mut raw = command.raw().to_vec();
-        if let (Some(bound), Some(place)) =
-            (backend.statements.get(prepared.statement.serial()), raw.get_mut(5..9))
-        {
-            place.copy_from_slice(&bound.id.to_le_bytes());
+        out: &mut Vec<u8>,
+    ) {
+        match backend.statements.get(prepared.statement.serial()) {
+            Some(bound) => super::prepare::put_with_id(command, bound.id, out),
+            None => out.extend_from_slice(command.raw()),
         }
-        raw
     }
 }
 
