@@ -30,6 +30,15 @@ class Counted:
                 "allocations": round((many.allocations - few.allocations) / queries, 2)}
 
 
+@dataclass(frozen=True)
+class Thread:
+    """What one thread did; calls of allocating functions by each other are one allocation."""
+
+    instructions: int
+    allocations: int
+    runs_sessions: bool
+
+
 class HadalCounted(Hadal):
     """`hadal serve` whose instructions are counted only while `count` asks for it."""
 
@@ -38,8 +47,8 @@ class HadalCounted(Hadal):
         path = os.path.join(self.folder, "hadal.toml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(self.configuration())
-        command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.folder}/out",
-                   self.program, "serve", "--config", path]
+        command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
+                   f"--callgrind-out-file={self.folder}/out", self.program, "serve", "--config", path]
         self.child = Child("hadal", command, os.path.join(self.folder, "log"))
         self.child.wait_port(self.port, 120)
         return self
@@ -52,8 +61,11 @@ class HadalCounted(Hadal):
         time.sleep(0.3)  # The last sessions end a moment after their clients.
         self._control("--instr=off")
         self._control("--dump")
-        instructions, allocations = read(max(glob.glob(f"{self.folder}/out.*"), key=os.path.getmtime))
-        return Counted(queries, instructions, allocations)
+        # One file for each dump and thread. Only workers run sessions; what the observer does takes no part.
+        newest = max(int(re.search(r"out\.(\d+)-", path).group(1)) for path in glob.glob(f"{self.folder}/out.*-*"))
+        threads = [read(path) for path in glob.glob(f"{self.folder}/out.{newest}-*")]
+        workers = [thread for thread in threads if thread.runs_sessions]
+        return Counted(queries, sum(w.instructions for w in workers), sum(w.allocations for w in workers))
 
     def _control(self, order):
         done = subprocess.run(["callgrind_control", order, str(self.child.pid)], capture_output=True, text=True,
@@ -63,7 +75,7 @@ class HadalCounted(Hadal):
 
 
 def read(path):
-    """Instructions, and calls of allocating functions by others, of one dump (its format: callgrind's manual)."""
+    """One thread's part of a dump (its format: callgrind's manual)."""
     names, calls, total, called = {}, collections.Counter(), 0, False
     function = callee = None
     with open(path, encoding="utf-8", errors="replace") as dump:
@@ -79,4 +91,4 @@ def read(path):
             elif re.match(r"[-+*\d]", line):
                 # The line behind `calls=` has the cost of the call, which the callee's own lines have, too.
                 total, called = total + (0 if called else int((line.split() + ["0"])[1])), False
-    return total, sum(calls.values())
+    return Thread(total, sum(calls.values()), any("gateway::session::" in name for name in names.values()))
