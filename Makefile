@@ -15,10 +15,10 @@ FUZZ_SECONDS ?= 20
 
 # Stages with real servers would only hold each other up.
 .NOTPARALLEL:
-.PHONY: help playground build test test-rust test-e2e bench offload suites lint fuzz docs setup clean
+.PHONY: help playground build test test-rust test-e2e bench bench-instructions offload suites lint fuzz docs setup clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 playground: ## a primary, two replicas and hadal in front of them (ARGS='--replicas 1')
 	@scripts/setup.sh server
@@ -51,6 +51,13 @@ bench: ## queries per second, latency and CPU per query: direct, HAProxy, hadal
 offload: build ## how many reads of a Flask-SQLAlchemy shop replicas serve, per transaction mode
 	@scripts/setup.sh server python
 	$(PYTHON) benches/offload.py --hadal $(HADAL_BIN) $(ARGS)
+
+bench-instructions: ## instructions and allocations per statement, against those kept (ARGS='--update')
+	@scripts/setup.sh server bench
+	cargo build --release --bin hadal
+	cargo build --release -p gateway --example operations
+	python3 benches/instructions.py --hadal $(CARGO_TARGET_DIR)/release/hadal \
+	  --operations $(CARGO_TARGET_DIR)/release/examples/operations $(ARGS)
 
 suites: build ## the public test suites of drivers and ORMs, directly and through hadal
 	@scripts/setup.sh server python node

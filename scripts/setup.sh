@@ -139,6 +139,7 @@ need_bench() {
   has python3 || missing+=(python3)
   has sysbench || missing+=(sysbench)
   has haproxy || missing+=(haproxy)
+  has valgrind || missing+=(valgrind)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
 

@@ -107,10 +107,15 @@ impl Backend {
     }
 
     /// Gives the connection back to its pool. The caller has proved its state.
-    pub(crate) fn give_back(mut self, now: Instant) {
+    pub(crate) fn give_back(self, now: Instant) {
+        let pool = self.slot.pool().clone();
+        self.give_back_to(&pool, now);
+    }
+
+    /// The same, for who has the pool at hand, which must be the connection's own.
+    pub(crate) fn give_back_to(mut self, pool: &Arc<crate::pool::ServerPool>, now: Instant) {
         self.idle_since = now;
         self.uses += 1;
-        let pool = self.slot.pool().clone();
         pool.put(self);
     }
 }

@@ -1,6 +1,6 @@
 //! What all workers share.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use topology::{ClusterView, GtidPosition, MariaGtid, ServerId, ViewCell};
 
 use crate::globals::GlobalChanges;
 use crate::metrics::Metrics;
+use crate::outstanding::Outstanding;
 use crate::place::{ClusterIndex, Place};
 use crate::pool::UserPoolsMap;
 use crate::registry::Registry;
@@ -30,11 +31,9 @@ pub struct ClusterLink {
     pub control: Arc<dyn ControlPlane>,
 }
 
-/// Counters of one server that change with every statement.
+/// What sessions have learnt of one server.
 #[derive(Debug, Default)]
 pub(crate) struct ServerLoad {
-    /// Statements under way.
-    pub(crate) outstanding: AtomicU32,
     /// Newest position that a session has seen there itself; views come only twice a second.
     position: Mutex<GtidPosition>,
 }
@@ -64,6 +63,7 @@ pub(crate) struct ClusterEntry {
     view: Arc<ArcSwap<ClusterView>>,
     pub(crate) control: Arc<dyn ControlPlane>,
     loads: Box<[ServerLoad]>,
+    pub(crate) outstanding: Outstanding,
     epoch: AtomicU64,
     pub(crate) round_robin: AtomicU64,
     databases: AtomicU64,
@@ -73,12 +73,13 @@ pub(crate) struct ClusterEntry {
 const MAX_SERVERS: usize = 256;
 
 impl ClusterEntry {
-    pub(crate) fn new(link: ClusterLink) -> Self {
+    pub(crate) fn new(link: ClusterLink, workers: usize) -> Self {
         Self {
             name: link.name.into(),
             view: link.view.shared(),
             control: link.control,
             loads: (0..MAX_SERVERS).map(|_| ServerLoad::default()).collect(),
+            outstanding: Outstanding::new(workers, MAX_SERVERS),
             epoch: AtomicU64::new(0),
             round_robin: AtomicU64::new(0),
             databases: AtomicU64::new(0),
@@ -127,7 +128,7 @@ impl Core {
         let interner = Interner::default();
         let new_connection_state = interner.intern(StateSet::of_new_connection());
         Self {
-            clusters: links.into_iter().map(ClusterEntry::new).collect(),
+            clusters: links.into_iter().map(|link| ClusterEntry::new(link, workers)).collect(),
             config: ArcSwap::new(config),
             pools: UserPoolsMap::default(),
             sessions: Registry::new(),

@@ -5,10 +5,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// What the socket takes as a whole, mostly: such a write is tried first and asks to be woken only if it fails.
+const AT_ONCE: usize = 16 * 1024;
 
 /// A connection to a client or a server, registered with the runtime of one worker.
 #[derive(Debug)]
@@ -36,7 +39,14 @@ impl Socket {
 
     /// Writes as much as the socket takes now.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(self.stream()?).poll_write(cx, bytes)
+        let stream = self.stream()?;
+        if bytes.len() <= AT_ONCE {
+            match stream.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+        Pin::new(stream).poll_write(cx, bytes)
     }
 
     /// Writes all of `bytes`. Not cancel-safe: a part may have been written.
@@ -59,9 +69,8 @@ impl Socket {
     /// Whether an idle connection is still quiet: nothing to read, not closed, as far as the runtime has been told.
     /// Costs no round trip and, while the socket is quiet, no system call.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        let mut byte = [0u8; 1];
-        let mut cx = Context::from_waker(Waker::noop());
-        self.poll_read(&mut cx, &mut byte).is_pending()
+        let read = self.stream.as_ref().map(|stream| stream.try_read(&mut [0u8; 1]));
+        read.is_some_and(|read| read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
     }
 
     /// Moves the connection from the runtime that it is registered with to that of the calling worker. After an error

@@ -20,6 +20,7 @@ mod io;
 mod listener;
 mod metrics;
 mod metrics_page;
+mod outstanding;
 mod place;
 mod pool;
 mod registry;

@@ -11,6 +11,6 @@ mod table;
 mod why;
 
 pub(crate) use balance::Dice;
-pub(crate) use catalogue::objection;
+pub(crate) use catalogue::{objection, shares_a_name};
 pub(crate) use decide::{Ask, Bound, Decision, RouteError, changes_session_only, decide};
 pub(crate) use why::Why;

@@ -48,6 +48,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use mysql_wire::{Capabilities, ServerError, StatusFlags};
+use rustc_hash::FxHashMap;
 use sql::{Access, Effects, Facts, Reason, Verb};
 use thiserror::Error;
 use topology::{GtidPosition, ServerId};
@@ -161,7 +162,7 @@ pub(crate) struct Session {
     direct_to: Option<ServerId>,
     /// Newest transaction of this session: reads must see it.
     position: GtidPosition,
-    statements: HashMap<u32, Rc<statement::Statement>>,
+    statements: FxHashMap<u32, Rc<statement::Statement>>,
     next_statement: u32,
     last_prepared: u32,
     /// The lexer's mode, kept in step with `state`.
@@ -229,7 +230,7 @@ impl Session {
             last: LastStatement::default(),
             direct_to: None,
             position: GtidPosition::default(),
-            statements: HashMap::new(),
+            statements: FxHashMap::default(),
             next_statement: 1,
             last_prepared: 0,
             mode: sql::Mode::default(),

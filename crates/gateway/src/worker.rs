@@ -17,6 +17,10 @@ use crate::session::Texts;
 /// Size of the buffer into which a worker reads every connection.
 const SCRATCH: usize = 64 * 1024;
 
+/// Buffers of at most this size, and at most so many, are kept for packets.
+const KEPT_PACKET: usize = 4096;
+const KEPT_PACKETS: usize = 256;
+
 /// What the sessions of one worker share. Never leaves its thread.
 pub(crate) struct Worker {
     pub(crate) index: u16,
@@ -25,6 +29,8 @@ pub(crate) struct Worker {
     scratch: RefCell<Vec<u8>>,
     pub(crate) texts: RefCell<Texts>,
     pub(crate) sessions: RefCell<HashMap<u32, Arc<SessionShared>>>,
+    /// Empty buffers for packets that have to be remade.
+    packets: RefCell<Vec<Vec<u8>>>,
     random: Cell<u64>,
     accounts: RefCell<Vec<Arc<topology::Accounts>>>,
 }
@@ -38,6 +44,7 @@ impl Worker {
             scratch: RefCell::new(vec![0; SCRATCH]),
             texts: RefCell::new(Texts::new(index)),
             sessions: RefCell::default(),
+            packets: RefCell::default(),
             random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ (u64::from(index) << 32 | 0x5bd1)),
             accounts: RefCell::default(),
             core,
@@ -51,6 +58,20 @@ impl Worker {
     /// Lends the scratch buffer for the duration of one poll.
     pub(crate) fn with_scratch<R>(&self, work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         work(&mut self.scratch.borrow_mut())
+    }
+
+    /// An empty buffer for a packet; give it back to [`Self::recycle_packet`].
+    pub(crate) fn packet(&self) -> Vec<u8> {
+        self.packets.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back for the next packet, if it is small and there are not many.
+    pub(crate) fn recycle_packet(&self, mut packet: Vec<u8>) {
+        let mut packets = self.packets.borrow_mut();
+        if packet.capacity() <= KEPT_PACKET && packets.len() < KEPT_PACKETS {
+            packet.clear();
+            packets.push(packet);
+        }
     }
 
     /// A cheap pseudo-random number, for spreading load only.

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 /// How a system variable's value is written in `SET`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariableKind {
@@ -51,7 +53,7 @@ pub struct Catalogue {
     /// `schema.name` of views that cannot be read on a replica, since their text may write or is not understood.
     pub primary_only_views: HashSet<String>,
     /// The names of those views without their schemas: most statements are cleared by a look here.
-    pub primary_only_names: HashSet<String>,
+    pub primary_only_names: FxHashSet<String>,
     /// Type of every system variable.
     pub variables: HashMap<String, VariableKind>,
     /// Collation id to (collation name, character set name).
@@ -66,8 +68,29 @@ pub struct Catalogue {
 impl Catalogue {
     /// Takes the views that cannot be read on a replica, as `schema.name` in lower case.
     pub fn set_primary_only_views(&mut self, views: HashSet<String>) {
-        let name = |view: &String| view.rsplit('.').next().unwrap_or_default().to_owned();
-        self.primary_only_names = views.iter().map(name).collect();
+        self.primary_only_names.clear();
+        // Schemas and views may have dots in their names, so that the view's own may begin behind any of them.
+        for view in &views {
+            let ends = view.match_indices('.').filter_map(|(dot, _)| view.get(dot + 1..));
+            self.primary_only_names.extend(ends.map(str::to_owned));
+        }
         self.primary_only_views = views;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_with_a_dot_in_its_name_is_found_by_that_name() {
+        let mut catalogue = Catalogue::default();
+        catalogue
+            .set_primary_only_views(HashSet::from(["shop.of.today".to_owned(), "my.shop.priced".to_owned()]));
+        for name in ["of.today", "priced"] {
+            assert!(catalogue.primary_only_names.contains(name), "{name}");
+        }
+        catalogue.set_primary_only_views(HashSet::new());
+        assert!(catalogue.primary_only_names.is_empty());
     }
 }

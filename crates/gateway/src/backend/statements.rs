@@ -1,7 +1,8 @@
 //! The prepared statements of one connection, by the serial number of their text.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 /// A statement as one server connection has it.
 #[derive(Debug)]
@@ -18,14 +19,14 @@ pub(crate) struct Bound {
 /// A bounded cache; the least recently used statement is closed on the server when another needs its place.
 #[derive(Debug)]
 pub(crate) struct Statements {
-    by_serial: HashMap<u64, Bound>,
+    by_serial: FxHashMap<u64, Bound>,
     capacity: usize,
     clock: u64,
 }
 
 impl Statements {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { by_serial: HashMap::new(), capacity: capacity.max(1), clock: 0 }
+        Self { by_serial: FxHashMap::default(), capacity: capacity.max(1), clock: 0 }
     }
 
     pub(crate) fn contains(&self, serial: u64) -> bool {

@@ -43,31 +43,35 @@ pub(crate) enum CheckoutError {
 }
 
 impl Want<'_> {
-    /// How many idle connections, newest first, are looked at for a perfect match.
-    const LOOK_AT: usize = 8;
+    /// How many idle connections, newest first, are looked at for a perfect match. A look costs a cache miss; another
+    /// state costs a round trip to the server, and a hundred times as much.
+    const LOOK_AT: usize = 64;
 
     fn fits(&self, backend: &Backend) -> bool {
         backend.capabilities == self.capabilities
             && (self.state.database.is_some() || backend.state.database.is_none())
     }
 
-    /// The index of the best of the newest idle connections; any that fits, if none is perfect.
+    /// The index of the best of the newest idle connections: in the session's state and with its statement; else in
+    /// its state; else any that fits.
     pub(super) fn choose(&self, idle: &[Backend]) -> Option<usize> {
-        let mut fallback = None;
+        let (mut in_state, mut fitting) = (None, None);
         for (looked, (index, backend)) in idle.iter().enumerate().rev().enumerate() {
             if !self.fits(backend) {
                 continue;
             }
-            let in_state = Arc::ptr_eq(&backend.state, self.state);
-            if in_state && self.statement.is_none_or(|s| backend.statements.contains(s)) {
-                return Some(index);
+            if Arc::ptr_eq(&backend.state, self.state) {
+                if self.statement.is_none_or(|s| backend.statements.contains(s)) {
+                    return Some(index);
+                }
+                in_state = in_state.or(Some(index));
             }
-            fallback = fallback.or(Some(index));
+            fitting = fitting.or(Some(index));
             if looked >= Self::LOOK_AT {
                 break;
             }
         }
-        fallback
+        in_state.or(fitting)
     }
 }
 

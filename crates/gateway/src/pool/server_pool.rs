@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
 
 use super::sync::{AtomicU32, AtomicUsize, Mutex, lock};
@@ -24,6 +24,17 @@ pub(crate) struct PoolLimits {
     pub(crate) prepared_statements: usize,
 }
 
+/// Idle connections of one worker, newest last; on cache lines of its own, so that workers do not hold each other up.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard(Mutex<Vec<Backend>>);
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Vec<Backend>> {
+        lock(&self.0)
+    }
+}
+
 /// See the module above.
 #[derive(Debug)]
 pub(crate) struct ServerPool {
@@ -31,7 +42,7 @@ pub(crate) struct ServerPool {
     pub(crate) user: Arc<str>,
     pub(crate) limits: PoolLimits,
     pub(super) open: AtomicU32,
-    shards: Box<[Mutex<Vec<Backend>>]>,
+    shards: Box<[Shard]>,
     pub(super) waiters: Mutex<VecDeque<Waiter>>,
     pub(super) waiting: AtomicUsize,
     pub(super) tickets: AtomicU64,
@@ -80,7 +91,7 @@ impl ServerPool {
             user,
             limits,
             open: AtomicU32::new(0),
-            shards: (0..workers.max(1)).map(|_| Mutex::default()).collect(),
+            shards: (0..workers.max(1)).map(|_| Shard::default()).collect(),
             waiters: Mutex::default(),
             waiting: AtomicUsize::new(0),
             tickets: AtomicU64::new(0),
@@ -101,7 +112,7 @@ impl ServerPool {
     pub(crate) fn retire_all(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         for shard in &self.shards {
-            lock(shard).clear();
+            shard.lock().clear();
         }
     }
 
@@ -115,7 +126,7 @@ impl ServerPool {
 
     /// The servers' ids of idle connections.
     pub(crate) fn idle_threads(&self) -> Vec<u32> {
-        self.shards.iter().flat_map(|s| lock(s).iter().map(|b| b.thread_id).collect::<Vec<_>>()).collect()
+        self.shards.iter().flat_map(|s| s.lock().iter().map(|b| b.thread_id).collect::<Vec<_>>()).collect()
     }
 
     pub(crate) fn count_opened(&self, capabilities: mysql_wire::Capabilities) {
@@ -137,7 +148,7 @@ impl ServerPool {
 
     /// Puts an idle connection into its shard, and sees to it that nobody who began to wait meanwhile is forgotten.
     fn store(self: &Arc<Self>, backend: Backend) {
-        lock(self.shard(backend.worker)).push(backend);
+        self.shard(backend.worker).lock().push(backend);
         if self.waiting.load(Ordering::SeqCst) > 0
             && let Some(backend) = self.pop_any()
         {
@@ -194,7 +205,7 @@ impl ServerPool {
         let own = usize::from(worker) % self.shards.len();
         for offset in 0..self.shards.len() {
             let shard = &self.shards[(own + offset) % self.shards.len()];
-            if let Some(backend) = self.take_from(&mut lock(shard), want) {
+            if let Some(backend) = self.take_from(&mut shard.lock(), want) {
                 return Some(backend);
             }
         }
@@ -214,7 +225,7 @@ impl ServerPool {
     /// The very connection `id`, if it is idle and nobody has used it since it was used `uses` times.
     pub(crate) fn take_exact(&self, id: u64, uses: u64) -> Option<Backend> {
         for shard in &self.shards {
-            let mut idle = lock(shard);
+            let mut idle = shard.lock();
             if let Some(i) = idle.iter().position(|b| b.id == id) {
                 if idle[i].uses != uses || !idle[i].is_reusable(self.generation()) {
                     return None;
@@ -228,7 +239,7 @@ impl ServerPool {
     /// Closes one idle connection that does not fit, to make room for one that does.
     pub(super) fn evict_one(&self) -> bool {
         self.shards.iter().any(|shard| {
-            let mut idle = lock(shard);
+            let mut idle = shard.lock();
             let victim = if idle.is_empty() { None } else { Some(idle.remove(0)) };
             drop(idle);
             victim.is_some()
@@ -236,10 +247,10 @@ impl ServerPool {
     }
 
     pub(super) fn pop_any(&self) -> Option<Backend> {
-        self.shards.iter().find_map(|shard| lock(shard).pop())
+        self.shards.iter().find_map(|shard| shard.lock().pop())
     }
 
-    fn shard(&self, worker: u16) -> &Mutex<Vec<Backend>> {
+    fn shard(&self, worker: u16) -> &Shard {
         &self.shards[usize::from(worker) % self.shards.len()]
     }
 
@@ -267,7 +278,7 @@ impl ServerPool {
 
     /// Closes what has been idle or open too long, and keeps the minimum. Called by each worker for its own shard.
     pub(crate) fn tidy(&self, worker: u16, now: std::time::Instant) {
-        let mut idle = lock(self.shard(worker));
+        let mut idle = self.shard(worker).lock();
         let mut spare = (self.open.load(Ordering::Relaxed)).saturating_sub(self.limits.min_idle);
         idle.retain_mut(|backend| {
             let old = now.duration_since(backend.opened) >= self.limits.max_lifetime;
@@ -290,7 +301,7 @@ impl ServerPool {
     }
 
     pub(crate) fn status(&self, cluster: &str, server: String) -> PoolStatus {
-        let idle: usize = self.shards.iter().map(|s| lock(s).len()).sum();
+        let idle: usize = self.shards.iter().map(|s| s.lock().len()).sum();
         PoolStatus {
             cluster: cluster.to_owned(),
             server,

@@ -64,7 +64,7 @@ fn least_of_two(candidates: &[Candidate], entry: &ClusterEntry, random: u64) -> 
     let first = candidate_by_weight(candidates, random);
     let second = candidate_by_weight(candidates, spread(random));
     let load = |c: &Candidate| {
-        let outstanding = u64::from(entry.load(c.id).outstanding.load(Ordering::Relaxed));
+        let outstanding = u64::from(entry.outstanding.of(c.id));
         (outstanding * 1_000_000) / u64::from(c.weight.max(1))
     };
     if load(&second) < load(&first) { second.id } else { first.id }

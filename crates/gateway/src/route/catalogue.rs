@@ -38,7 +38,7 @@ fn may_write(function: &FunctionName, catalogue: &Catalogue, database: Option<&s
 }
 
 /// Whether a view of that name, in whatever schema, is for the primary only. No allocation for names in lower case.
-fn shares_a_name(table: &TableName, catalogue: &Catalogue) -> bool {
+pub(crate) fn shares_a_name(table: &TableName, catalogue: &Catalogue) -> bool {
     let names = &catalogue.primary_only_names;
     let lower = table.name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
     if lower { names.contains(&*table.name) } else { names.contains(&table.name.to_lowercase()) }

@@ -186,19 +186,26 @@ fn to_server(ask: &Ask<'_>, name: &str, objection: Option<&Why>) -> Result<Decis
     Ok(Decision { server: server.id, on_replica, why: Why::Hint, wait })
 }
 
+/// Those that may serve a read; no allocation for clusters of usual size.
+type Candidates = SmallVec<[Candidate; 8]>;
+
 /// A replica that has what the session must see; else one that is asked to catch up; else the primary.
 fn to_replica(ask: &Ask<'_>, why: Why) -> Result<Decision, RouteError> {
-    let fit: SmallVec<[&ServerView; 8]> =
-        ask.view.servers.iter().filter(|s| s.takes_replica_reads()).collect();
-    if fit.is_empty() {
+    let mut candidates = Candidates::new();
+    let mut fit = 0;
+    for server in ask.view.servers.iter().filter(|s| s.takes_replica_reads()) {
+        fit += 1;
+        if !must_wait(ask, server) {
+            candidates.push(Candidate::replica(server));
+        }
+    }
+    if fit == 0 {
         return to_primary(ask, Why::NoReplica);
     }
-    let mut candidates: SmallVec<[Candidate; 8]> =
-        fit.iter().filter(|s| !must_wait(ask, s)).map(|s| Candidate::replica(s)).collect();
     let caught_up = !candidates.is_empty();
     if !caught_up {
-        candidates =
-            fit.iter().filter(|s| is_worth_waiting_for(ask, s)).map(|s| Candidate::replica(s)).collect();
+        let fit = ask.view.servers.iter().filter(|s| s.takes_replica_reads());
+        candidates.extend(fit.filter(|s| is_worth_waiting_for(ask, s)).map(Candidate::replica));
     }
     if candidates.is_empty() {
         return to_primary(ask, Why::ReplicasBehind);
@@ -208,7 +215,9 @@ fn to_replica(ask: &Ask<'_>, why: Why) -> Result<Decision, RouteError> {
     }
     let share = ask.settings.primary_read_weight;
     let primary = ask.view.primary().filter(|_| share > 0 && why == Why::Read);
-    candidates.extend(primary.map(|p| Candidate::primary(p, share)));
+    if let Some(primary) = primary {
+        candidates.push(Candidate::primary(primary, share));
+    }
     let Some(server) = pick(&candidates, ask.settings.balance, ask.entry, ask.dice) else {
         return to_primary(ask, Why::NoReplica);
     };

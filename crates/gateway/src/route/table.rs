@@ -90,7 +90,7 @@ fn settings() -> UserSettings {
 
 fn entry() -> ClusterEntry {
     let link = ClusterLink { name: "main".into(), view: ViewCell::new(view()), control: Arc::new(Nobody) };
-    ClusterEntry::new(link)
+    ClusterEntry::new(link, 1)
 }
 
 /// All that a word can change.
@@ -435,18 +435,17 @@ fn a_hash_keeps_everybody_in_place_but_those_of_a_server_that_left() {
 
 #[test]
 fn the_busier_of_two_is_spared() {
-    use std::sync::atomic::Ordering::Relaxed;
     let (entry, servers) = (entry(), candidates(&[100, 100, 100]));
     let even = shares(Balance::LeastOutstanding, &servers, &entry, 30_000);
     assert!(even.iter().all(|n| n.abs_diff(10_000) < 700), "{even:?}");
-    entry.load(ServerId(1)).outstanding.store(5, Relaxed);
+    (0..5).for_each(|_| entry.outstanding.begin(0, ServerId(1)));
     let got = shares(Balance::LeastOutstanding, &servers, &entry, 30_000);
     // Only where both are the busy one.
     assert!(got[1].abs_diff(30_000 / 9) < 500, "{got:?}");
     // Five statements are less for a server of ten times the weight than one for the others.
     let servers = candidates(&[100, 1000, 100]);
-    entry.load(ServerId(0)).outstanding.store(1, Relaxed);
-    entry.load(ServerId(2)).outstanding.store(1, Relaxed);
+    entry.outstanding.begin(0, ServerId(0));
+    entry.outstanding.begin(0, ServerId(2));
     let got = shares(Balance::LeastOutstanding, &servers, &entry, 30_000);
     assert!(got[1] > 28_500, "{got:?}");
 }

@@ -99,7 +99,6 @@ impl Session {
         for entry in &self.worker.core.clusters {
             let view = entry.view();
             for server in &view.servers {
-                let load = entry.load(server.id);
                 table.push([
                     Some(entry.name.to_string()),
                     Some(server.address.to_string()),
@@ -109,7 +108,7 @@ impl Session {
                     Some(server.position.to_string()),
                     Some(server.weight.to_string()),
                     Some(server.ramp_percent.to_string()),
-                    Some(load.outstanding.load(std::sync::atomic::Ordering::Relaxed).to_string()),
+                    Some(entry.outstanding.of(server.id).to_string()),
                     Some(server.version.to_string()),
                 ]);
             }

@@ -26,7 +26,7 @@ impl Session {
             autocommit_off: self.autocommit_off(),
             split_left: self.split_left,
             prefer: self.split_replica,
-            read_committed: self.read_committed(),
+            read_committed: self.splits_transactions() && self.read_committed(),
             database: self.state.database.as_deref(),
             position: &self.position,
             dice: Dice { random: self.worker.random(), user: self.user_hash, client: self.client_hash },
@@ -50,6 +50,10 @@ impl Session {
             Some(primary) => Ok(Decision { server: primary.id, on_replica: false, why, wait: false }),
             None => Err(RouteError::NoPrimary { cluster: view.name.to_string() }),
         }
+    }
+
+    fn splits_transactions(&self) -> bool {
+        self.identity.settings.transaction_split == config::TransactionSplit::UntilFirstWrite
     }
 
     fn read_committed(&self) -> bool {

@@ -127,7 +127,7 @@ impl Session {
             }
         }
         let mut bytes = std::mem::take(&mut backend.outbox);
-        bytes.extend_from_slice(&self.bind_id(&mut backend, &prepared, command));
+        self.bind_id(&mut backend, &prepared, command, &mut bytes);
         let sent = backend.socket.write_all(&bytes).await;
         sent.map_err(|lost| End::StateLost(format!("long data: {lost}")))?;
         statement.has_long_data.set(true);
@@ -142,20 +142,18 @@ impl Session {
         }
     }
 
-    /// The packet with the server's id of the statement.
+    /// Puts the packet behind `out`, with the server's id of the statement.
     pub(super) fn bind_id(
         &self,
         backend: &mut crate::backend::Backend,
         prepared: &Use<'_>,
         command: &CommandPacket,
-    ) -> Vec<u8> {
-        let mut raw = command.raw().to_vec();
-        if let (Some(bound), Some(place)) =
-            (backend.statements.get(prepared.statement.serial()), raw.get_mut(5..9))
-        {
-            place.copy_from_slice(&bound.id.to_le_bytes());
+        out: &mut Vec<u8>,
+    ) {
+        match backend.statements.get(prepared.statement.serial()) {
+            Some(bound) => super::prepare::put_with_id(command, bound.id, out),
+            None => out.extend_from_slice(command.raw()),
         }
-        raw
     }
 }
 

@@ -4,6 +4,7 @@
 //! that ran the statement can tell. The session keeps it while nobody else needs it. When somebody does, or after a
 //! second, what it knows is asked for and kept here instead.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::backend::{Backend, ExchangeError};
@@ -110,6 +111,10 @@ impl Session {
         {
             return;
         }
-        backend.give_back(self.clock);
+        let known = self.known_pool(backend.place).filter(|pool| Arc::ptr_eq(pool, backend.pool()));
+        match known {
+            Some(pool) => backend.give_back_to(pool, self.clock),
+            None => backend.give_back(self.clock),
+        }
     }
 }

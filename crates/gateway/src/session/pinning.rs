@@ -53,7 +53,8 @@ impl Session {
         }
         let failed = seen.error.is_some() && facts.statements <= 1;
         let effects = facts.effects;
-        for (effect, pin) in PINNING {
+        let pinning = if effects.intersects(ALL_PINNING) { PINNING } else { &[] };
+        for (effect, pin) in pinning {
             let partial = *pin == Pins::USER_VARIABLE || *pin == Pins::PROCEDURE;
             if effects.intersects(*effect) && (!failed || partial) {
                 self.pins.insert(*pin);
@@ -98,7 +99,8 @@ impl Session {
         let database = self.state.database.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         let is_such_a_view = |table: &sql::TableName| {
             let schema = table.schema.as_deref().unwrap_or(&database).to_lowercase();
-            schema != "sys"
+            crate::route::shares_a_name(table, &view.catalogue)
+                && schema != "sys"
                 && schema != "mysql"
                 && views.contains(&format!("{schema}.{}", table.name.to_lowercase()))
         };
@@ -128,9 +130,15 @@ const PINNING: &[(Effects, Pins)] = &[
 ];
 
 /// All effects that pin.
-pub(super) fn pinning() -> Effects {
-    PINNING.iter().fold(Effects::NONE, |all, (effect, _)| all | *effect)
-}
+pub(super) const ALL_PINNING: Effects = {
+    let mut all = Effects::NONE;
+    let mut at = 0;
+    while at < PINNING.len() {
+        all = all.union(PINNING[at].0);
+        at += 1;
+    }
+    all
+};
 
 /// Effects that end a transaction by themselves.
 pub(super) const COMMITS_IMPLICITLY: Effects = Effects::BEGIN

@@ -128,12 +128,19 @@ impl Session {
         Ok(())
     }
 
-    /// The packet as this connection must get it: its own id for the statement, and the parameter types if the
+    /// Puts the packet behind `out` as this connection must get it: its own id for the statement, and the parameter types if the
     /// client did not repeat them and this connection was last given others.
-    pub(super) fn bind(&self, backend: &mut Backend, prepared: &Use<'_>, command: &CommandPacket) -> Vec<u8> {
+    pub(super) fn bind(
+        &self,
+        backend: &mut Backend,
+        prepared: &Use<'_>,
+        command: &CommandPacket,
+        out: &mut Vec<u8>,
+    ) {
         let statement = prepared.statement;
         let Some(bound) = backend.statements.get(statement.serial()) else {
-            return command.raw().to_vec();
+            out.extend_from_slice(command.raw());
+            return;
         };
         let payload = command.payload();
         let sent = sent_types(payload, statement.params, prepared.bulk);
@@ -143,16 +150,15 @@ impl Session {
         {
             *types = Some(sent.into());
         }
-        let same = sent.is_some() || bound.types == *types;
-        bound.types.clone_from(&types);
-        if same && payload.len() < MAX_PAYLOAD {
-            let mut raw = command.raw().to_vec();
-            if let Some(place) = raw.get_mut(5..9) {
-                place.copy_from_slice(&bound.id.to_le_bytes());
-            }
-            return raw;
+        let known = bound.types == *types;
+        if !known {
+            bound.types.clone_from(&types);
         }
-        rebuild(payload, statement.params, prepared.bulk, bound.id, types.as_deref())
+        if (known || sent.is_some()) && payload.len() < MAX_PAYLOAD {
+            put_with_id(command, bound.id, out);
+        } else {
+            rebuild(payload, statement.params, prepared.bulk, bound.id, types.as_deref(), out);
+        }
     }
 
     /// `COM_STMT_CLOSE`: no answer. Server connections keep the statement for the next who prepares it.
@@ -230,7 +236,16 @@ fn sent_types(payload: &[u8], params: u16, bulk: bool) -> Option<&[u8]> {
     }
 }
 
-fn rebuild(payload: &[u8], params: u16, bulk: bool, id: u32, types: Option<&[u8]>) -> Vec<u8> {
+/// Puts the command behind `packet`, with the server's id of the statement.
+pub(super) fn put_with_id(command: &CommandPacket, id: u32, packet: &mut Vec<u8>) {
+    let at = packet.len();
+    packet.extend_from_slice(command.raw());
+    if let Some(place) = packet.get_mut(at + 5..at + 9) {
+        place.copy_from_slice(&id.to_le_bytes());
+    }
+}
+
+fn rebuild(payload: &[u8], params: u16, bulk: bool, id: u32, types: Option<&[u8]>, packet: &mut Vec<u8>) {
     let mut out = Vec::with_capacity(payload.len() + 64);
     if bulk {
         if let Ok(execute) = BulkExecute::parse(payload, params) {
@@ -244,10 +259,7 @@ fn rebuild(payload: &[u8], params: u16, bulk: bool, id: u32, types: Option<&[u8]
         out.extend_from_slice(payload);
         mysql_wire::stmt::patch_statement_id(&mut out, id);
     }
-    let payload = &out;
-    let mut raw = Vec::with_capacity(payload.len() + 8);
-    mysql_wire::write_packet(&mut raw, &mut 0, payload);
-    raw
+    mysql_wire::write_packet(packet, &mut 0, &out);
 }
 
 impl Backend {

@@ -209,7 +209,7 @@ impl Session {
             return Ok(Some(Tried::ReplicaRefused));
         }
         let retryable = decision.on_replica && (!bound || self.split.is_some());
-        self.count_begun(&backend, bound);
+        self.count_begun(&backend);
         let tried = self.exchange(&mut backend, job, retryable).await;
         self.count_ended(&backend);
         match tried? {
@@ -264,17 +264,8 @@ impl Session {
         {
             return Ok(tried);
         }
-        let patched = job.prepared.as_ref().map(|p| match job.kind {
-            ResponseKind::Execute => self.bind(backend, p, job.command),
-            _ => self.bind_id(backend, p, job.command),
-        });
-        let command = patched.as_deref().unwrap_or_else(|| job.command.raw());
-        let with_outbox = (!backend.outbox.is_empty()).then(|| {
-            let mut bytes = std::mem::take(&mut backend.outbox);
-            bytes.extend_from_slice(command);
-            bytes
-        });
-        let command = with_outbox.as_deref().unwrap_or(command);
+        let remade = self.remake(backend, job);
+        let command = remade.as_deref().unwrap_or_else(|| job.command.raw());
         let mut freed = false;
         loop {
             let mut relay = Relay::new(job.kind, backend, &self.tracked);
@@ -304,6 +295,9 @@ impl Session {
             let (seen, held, collected) = (relay.seen, relay.held_error, relay.collect);
             let too_large = relay.too_large;
             let begun = relay.sent > 0 || seen.begun;
+            if let Some(remade) = remade {
+                self.worker.recycle_packet(remade);
+            }
             return match step {
                 Ok(Step::Complete) if too_large => self.too_large(job, seen).await,
                 Ok(Step::Complete) => self.completed(job, backend, seen, collected).await,
@@ -322,6 +316,21 @@ impl Session {
                 Err(error) => Ok(Tried::NoEffect(error.to_string())),
             };
         }
+    }
+
+    /// The command as this connection must get it, behind what waits to be sent; `None`: as the client sent it.
+    fn remake(&self, backend: &mut Backend, job: &Job<'_>) -> Option<Vec<u8>> {
+        if job.prepared.is_none() && backend.outbox.is_empty() {
+            return None;
+        }
+        let mut packet = self.worker.packet();
+        packet.append(&mut backend.outbox);
+        match (&job.prepared, job.kind) {
+            (Some(prepared), ResponseKind::Execute) => self.bind(backend, prepared, job.command, &mut packet),
+            (Some(prepared), _) => self.bind_id(backend, prepared, job.command, &mut packet),
+            (None, _) => packet.extend_from_slice(job.command.raw()),
+        }
+        Some(packet)
     }
 
     async fn completed(
@@ -418,16 +427,15 @@ impl Session {
         self.identity.cluster
     }
 
-    fn count_begun(&self, backend: &Backend, bound: bool) {
+    fn count_begun(&self, backend: &Backend) {
         self.shared.set_backend(Some((backend.place, backend.thread_id)));
-        let _ = bound;
-        let load = self.worker.core.cluster(backend.place.cluster).load(backend.place.server);
-        load.outstanding.fetch_add(1, Ordering::Relaxed);
+        let entry = self.worker.core.cluster(backend.place.cluster);
+        entry.outstanding.begin(self.worker.index, backend.place.server);
     }
 
     fn count_ended(&self, backend: &Backend) {
-        let load = self.worker.core.cluster(backend.place.cluster).load(backend.place.server);
-        load.outstanding.fetch_sub(1, Ordering::Relaxed);
+        let entry = self.worker.core.cluster(backend.place.cluster);
+        entry.outstanding.end(self.worker.index, backend.place.server);
     }
 
     fn suspect(&self, backend: &Backend) {

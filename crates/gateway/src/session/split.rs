@@ -56,7 +56,7 @@ impl Session {
             // One snapshot for all its reads, whatever they ask; what writes, commits implicitly or leaves something on
             // the connection is the primary's.
             let leaves =
-                facts.effects.intersects(super::pinning::COMMITS_IMPLICITLY | super::pinning::pinning());
+                facts.effects.intersects(super::pinning::COMMITS_IMPLICITLY | super::pinning::ALL_PINNING);
             return !leaves && (facts.access != Access::Write || crate::route::changes_session_only(facts));
         }
         let database = self.state.database.as_deref();

@@ -107,7 +107,11 @@ impl Session {
         job: &Job<'_>,
         on_replica: bool,
     ) -> Result<Option<Backend>, ServerError> {
-        let pool = self.pool_at(place);
+        if self.known_pool(place).is_none() {
+            let pool = self.identity.pools.at(place);
+            self.known_pools.push((place, pool));
+        }
+        let Some(pool) = self.known_pool(place) else { return Ok(None) };
         let want = Want {
             capabilities: self.shape,
             state: &self.state,
@@ -117,7 +121,7 @@ impl Session {
         let checkout = loop {
             let checkout = match pool.try_checkout(&want, self.worker.index) {
                 Some(checkout) => checkout,
-                None => Box::pin(self.wait_in_line(&pool, &want)).await?,
+                None => Box::pin(self.wait_in_line(pool, &want)).await?,
             };
             match checkout {
                 // Opened when another server was the primary: nothing is written through it.
@@ -150,14 +154,10 @@ impl Session {
         .await
     }
 
-    /// The pool of a server. Looked up once, then remembered.
-    fn pool_at(&mut self, place: Place) -> Arc<ServerPool> {
-        if let Some((_, pool)) = self.known_pools.iter().find(|(p, _)| *p == place) {
-            return pool.clone();
-        }
-        let pool = self.identity.pools.at(place);
-        self.known_pools.push((place, pool.clone()));
-        pool
+    /// The pool of a server, if it was asked for before. Borrowed: counting references to what all workers share would
+    /// have them wait for each other.
+    pub(super) fn known_pool(&self, place: Place) -> Option<&Arc<ServerPool>> {
+        self.known_pools.iter().find(|(known, _)| *known == place).map(|(_, pool)| pool)
     }
 
     async fn open(
