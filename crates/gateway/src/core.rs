@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::place::{ClusterIndex, Place};
 use crate::pool::UserPoolsMap;
 use crate::registry::Registry;
+use crate::rules::Rules;
 use crate::state::{Interner, StateSet};
 
 /// What the gateway asks of the control plane. Calls return at once.
@@ -108,11 +109,17 @@ impl ClusterEntry {
     }
 }
 
+fn index_of(clusters: &[ClusterEntry], name: &str) -> Option<ClusterIndex> {
+    clusters.iter().position(|c| &*c.name == name).map(|i| ClusterIndex(i as u16))
+}
+
 /// See the module.
 pub(crate) struct Core {
     pub(crate) clusters: Vec<ClusterEntry>,
     pub(crate) config: ArcSwap<Config>,
     pub(crate) pools: UserPoolsMap,
+    /// A change of them needs a restart.
+    pub(crate) rules: Rules,
     pub(crate) sessions: Registry,
     pub(crate) interner: Interner,
     pub(crate) metrics: Metrics,
@@ -126,8 +133,10 @@ impl Core {
     pub(crate) fn new(config: Arc<Config>, links: Vec<ClusterLink>, workers: usize) -> Self {
         let interner = Interner::default();
         let new_connection_state = interner.intern(StateSet::of_new_connection());
+        let clusters: Vec<_> = links.into_iter().map(ClusterEntry::new).collect();
         Self {
-            clusters: links.into_iter().map(ClusterEntry::new).collect(),
+            rules: Rules::of(&config, |name| index_of(&clusters, name)),
+            clusters,
             config: ArcSwap::new(config),
             pools: UserPoolsMap::default(),
             sessions: Registry::new(),
@@ -145,7 +154,20 @@ impl Core {
     }
 
     pub(crate) fn cluster_named(&self, name: &str) -> Option<ClusterIndex> {
-        self.clusters.iter().position(|c| &*c.name == name).map(|i| ClusterIndex(i as u16))
+        index_of(&self.clusters, name)
+    }
+
+    /// The cluster of a user; `None` where there are several and nothing says which.
+    pub(crate) fn home_of(&self, user: &str) -> Option<ClusterIndex> {
+        let config = self.config.load();
+        let own = config.users.get(user).and_then(|user| user.cluster.as_deref());
+        self.cluster_named(own.or_else(|| config.default_cluster())?)
+    }
+
+    /// The cluster that clients are greeted for, before they say who they are.
+    pub(crate) fn front(&self) -> ClusterIndex {
+        let config = self.config.load();
+        config.default_cluster().and_then(|name| self.cluster_named(name)).unwrap_or(ClusterIndex(0))
     }
 
     /// `HOST:PORT` of a server, for messages.

@@ -4,9 +4,9 @@ use serde::Serialize;
 use topology::GtidPosition;
 
 use crate::core::Core;
-use crate::place::ClusterIndex;
-use crate::route::{Ask, Dice, decide};
-use crate::settings::UserSettings;
+use crate::route::{Ask, Dice, RouteError, decide};
+use crate::rules::{Lives, Needs, Viewpoint};
+use crate::settings::ClusterSettings;
 use crate::state::StateSet;
 
 /// A decision in words.
@@ -39,26 +39,35 @@ pub(crate) fn explain(
     database: Option<&str>,
 ) -> Result<Explained, String> {
     let config = core.config.load();
-    let named = config.users.get(user).and_then(|u| u.cluster.as_deref());
-    let index = match named {
-        Some(name) => core.cluster_named(name).ok_or_else(|| format!("no cluster {name}"))?,
-        None => ClusterIndex(0),
-    };
-    let entry = core.cluster(index);
-    let settings =
-        UserSettings::of(&config, user, &entry.name).ok_or("the user's cluster is not configured")?;
-    let view = entry.view();
+    let home = core.home_of(user);
+    let home = home.ok_or("there are several clusters, and nothing says which is the user's")?;
+    let base = database.and_then(|database| core.rules.schema(database)).unwrap_or(home);
+    let view = core.cluster(base).view();
     let default_mode = view.catalogue.globals.get("sql_mode").map(String::as_str).unwrap_or_default();
     let mode = StateSet::of_new_connection().lexer_mode(default_mode);
     let facts = sql::analyse(text.as_bytes(), mode);
     let hint = sql::hint(text.as_bytes()).map_err(|error| error.to_string())?;
-    let decision = decide(&Ask {
+    let needs = core.rules.needs(&facts, Viewpoint { home, database });
+    let (index, refused) = match needs {
+        Needs::Nothing => (base, None),
+        Needs::One(lives) => (lives.cluster, None),
+        Needs::Several(one, other) => {
+            let name = |lives: &Lives| core.cluster(lives.cluster).name.to_string();
+            let (one_cluster, other_cluster) = (name(&one), name(&other));
+            let (one, other) = (one.name, other.name);
+            (base, Some(RouteError::SeveralClusters { one, one_cluster, other, other_cluster }))
+        }
+    };
+    let entry = core.cluster(index);
+    let view = entry.view();
+    let all = ClusterSettings::of(&config, user, core.clusters.iter().map(|entry| &*entry.name));
+    let decided = decide(&Ask {
         facts: &facts,
         hint: hint.as_ref(),
         needs_primary: false,
         view: &view,
         entry,
-        settings: &settings,
+        settings: all.at(index),
         bound: None,
         autocommit_off: false,
         split_left: false,
@@ -68,6 +77,7 @@ pub(crate) fn explain(
         position: &GtidPosition::default(),
         dice: Dice { random: 1, user: 1, client: 1 },
     });
+    let decision = refused.map_or(decided, Err);
     let (server, role, why) = match decision {
         Ok(d) => {
             let name = view.server(d.server).map(|s| s.address.to_string());
