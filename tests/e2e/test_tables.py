@@ -302,11 +302,10 @@ def test_a_database_that_the_second_cluster_lacks(on):
     assert run("SELECT COUNT(*) FROM app_logs.events WHERE note = 'from app_main'") == ((0,),)
 
 
-def test_prepared_statements_run_where_their_tables_are(split, on):
+def test_prepared_statements_run_where_their_tables_are(split):
     from wire.client import WireClient
     from wire.codec import execute_payload
 
-    on()("INSERT INTO orders_archive (note) VALUES ('prepared')")
     end = split.endpoint
     with WireClient(end.host, end.port) as client:
         client.login(end.user, end.password, end.database)
@@ -314,11 +313,17 @@ def test_prepared_statements_run_where_their_tables_are(split, on):
         def prepared(text):
             return int.from_bytes(client.command(b"\x16" + text.encode())[0][1:5], "little")
 
+        # In the same session, which then reads it back whatever its replica has.
+        client.command(b"\x03INSERT INTO orders_archive (note) VALUES ('prepared')")
         there = prepared("SELECT note FROM orders_archive WHERE note = 'prepared'")
         here = prepared("SELECT COUNT(*) FROM orders")
         for _ in range(5):
             assert client.command(execute_payload(there, [], []))[-2].endswith(b"prepared")
             assert client.command(execute_payload(here, [], []))[0][0] == 1
+        client.command(b"\x02app_logs")
+        unqualified = prepared("SELECT note FROM events ORDER BY id LIMIT 1")
+        client.command(b"\x02app")
+        assert client.command(execute_payload(unqualified, [], []))[-2].endswith(b"first")
         refusal = client.command(b"\x16SELECT * FROM orders, orders_archive")[0]
         assert refusal[0] == 0xFF and b"two clusters" in refusal
 
@@ -492,6 +497,9 @@ def test_hadal_explain_names_the_cluster(split, binary):
 
     assert "archive" in explained("SELECT * FROM orders_archive")
     assert "two clusters" in explained("SELECT * FROM orders_archive, orders")
+    assert "mentions orders_archive" in explained("EXECUTE IMMEDIATE 'SELECT * FROM orders_archive'")
+    hint = f"/* hadal: to=127.0.0.1:{split.archive.primary.port} */"
+    assert "archive" in explained(f"{hint} SELECT 1")
 
 
 def test_check_accepts_the_rules_and_refuses_unknown_clusters(split, binary, tmp_path):

@@ -170,6 +170,12 @@ impl Core {
         config.default_cluster().and_then(|name| self.cluster_named(name)).unwrap_or(ClusterIndex(0))
     }
 
+    /// The cluster of a server that is named `HOST:PORT`.
+    pub(crate) fn cluster_of_server(&self, name: &str) -> Option<ClusterIndex> {
+        let has = |entry: &ClusterEntry| entry.view().servers.iter().any(|s| s.address.to_string() == name);
+        self.clusters.iter().position(has).map(|i| ClusterIndex(i as u16))
+    }
+
     /// `HOST:PORT` of a server, for messages.
     pub(crate) fn address_of(&self, place: Place) -> String {
         let view = self.cluster(place.cluster).view();

@@ -1,11 +1,13 @@
 //! `hadal explain` and the API's question: where would this statement go?
 
 use serde::Serialize;
+use sql::{Facts, Hint, HintTarget};
 use topology::GtidPosition;
 
 use crate::core::Core;
+use crate::place::ClusterIndex;
 use crate::route::{Ask, Dice, RouteError, decide};
-use crate::rules::{Lives, Needs, Viewpoint};
+use crate::rules::{Lives, Needs, Viewpoint, hides};
 use crate::settings::ClusterSettings;
 use crate::state::StateSet;
 
@@ -47,17 +49,8 @@ pub(crate) fn explain(
     let mode = StateSet::of_new_connection().lexer_mode(default_mode);
     let facts = sql::analyse(text.as_bytes(), mode);
     let hint = sql::hint(text.as_bytes()).map_err(|error| error.to_string())?;
-    let needs = core.rules.needs(&facts, Viewpoint { home, database });
-    let (index, refused) = match needs {
-        Needs::Nothing => (base, None),
-        Needs::One(lives) => (lives.cluster, None),
-        Needs::Several(one, other) => {
-            let name = |lives: &Lives| core.cluster(lives.cluster).name.to_string();
-            let (one_cluster, other_cluster) = (name(&one), name(&other));
-            let (one, other) = (one.name, other.name);
-            (base, Some(RouteError::SeveralClusters { one, one_cluster, other, other_cluster }))
-        }
-    };
+    let aimed = aim(core, &facts, hint.as_ref(), text, Viewpoint { home, database }, base);
+    let index = *aimed.as_ref().unwrap_or(&base);
     let entry = core.cluster(index);
     let view = entry.view();
     let all = ClusterSettings::of(&config, user, core.clusters.iter().map(|entry| &*entry.name));
@@ -77,7 +70,7 @@ pub(crate) fn explain(
         position: &GtidPosition::default(),
         dice: Dice { random: 1, user: 1, client: 1 },
     });
-    let decision = refused.map_or(decided, Err);
+    let decision = aimed.and(decided);
     let (server, role, why) = match decision {
         Ok(d) => {
             let name = view.server(d.server).map(|s| s.address.to_string());
@@ -95,4 +88,34 @@ pub(crate) fn explain(
         statement: facts.digest_text.to_string(),
         digest: format!("{:016x}", facts.digest),
     })
+}
+
+/// The cluster of a statement in a fresh session; the same rules as those of a running one.
+fn aim(
+    core: &Core,
+    facts: &Facts,
+    hint: Option<&Hint>,
+    text: &str,
+    from: Viewpoint<'_>,
+    base: ClusterIndex,
+) -> Result<ClusterIndex, RouteError> {
+    if core.rules.is_empty() {
+        return Ok(base);
+    }
+    if let Some(HintTarget::Server(name)) = hint.and_then(|hint| hint.to.as_ref()) {
+        return Ok(core.cluster_of_server(name).unwrap_or(base));
+    }
+    if hides(facts) {
+        let name = core.rules.mentioned_beside(text.as_bytes(), base);
+        return name.map_or(Ok(base), |name| Err(RouteError::Hidden { name: name.to_owned() }));
+    }
+    match core.rules.needs(facts, from) {
+        Needs::Nothing => Ok(base),
+        Needs::One(lives) => Ok(lives.cluster),
+        Needs::Several(one, other) => {
+            let name = |lives: &Lives| core.cluster(lives.cluster).name.to_string();
+            let (one_cluster, other_cluster) = (name(&one), name(&other));
+            Err(RouteError::SeveralClusters { one: one.name, one_cluster, other: other.name, other_cluster })
+        }
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use config::{Config, TablePattern};
-use sql::{Facts, TableName};
+use sql::{Effects, Facts, TableName};
 
 use crate::place::ClusterIndex;
 
@@ -159,6 +159,12 @@ fn find<'a, T>(names: &'a HashMap<String, T>, name: &str) -> Option<&'a T> {
     }
     let lower = name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
     if lower { names.get(name) } else { names.get(&name.to_lowercase()) }
+}
+
+/// Whether a statement may name more than its facts tell: it runs a text that is in a literal or a variable, or it was
+/// not understood.
+pub(crate) fn hides(facts: &Facts) -> bool {
+    facts.effects.intersects(Effects::UNCLEAR | Effects::TEXT_PREPARE | Effects::UNKNOWN)
 }
 
 /// Whether every server has a schema of that name for itself.

@@ -107,7 +107,9 @@ fn tables_are_found() {
 fn schemas_are_found() {
     for (text, expected) in [
         ("SELECT * FROM a.b", &[][..]),
-        ("SHOW TABLES", &[]),
+        ("SHOW TABLES", &["(own)"]),
+        ("SHOW TABLE STATUS LIKE 'a%'", &["(own)"]),
+        ("SHOW STATUS", &[]),
         ("SHOW FULL TABLES FROM shop LIKE 'a%'", &["shop"]),
         ("SHOW TABLE STATUS IN `shop` WHERE Name IN (SELECT x FROM t)", &["shop"]),
         ("SHOW COLUMNS FROM a FROM shop", &[]),

@@ -6,16 +6,13 @@
 //! has happened yet: that one is begun again where it is needed (see `opening`).
 
 use mysql_wire::{Command, ResponseKind};
-use sql::{Effects, Facts, HintTarget};
+use sql::{Effects, HintTarget};
 
 use super::Session;
 use super::query::Job;
 use crate::place::ClusterIndex;
 use crate::route::RouteError;
 use crate::rules::{Lives, Needs, Viewpoint};
-
-/// What these say is not all that they run.
-const HIDDEN: Effects = Effects::UNCLEAR.union(Effects::TEXT_PREPARE).union(Effects::UNKNOWN);
 
 impl Session {
     /// Chooses the cluster of a command. Without rules there is nothing to choose.
@@ -66,21 +63,23 @@ impl Session {
                 _ => Err(RouteError::SwitchesSchema),
             };
         }
-        if facts.effects.intersects(HIDDEN) {
-            let rules = &self.worker.core.rules;
-            return match rules.mentioned_beside(text_of(job), otherwise) {
+        if crate::rules::hides(facts) {
+            return match self.worker.core.rules.mentioned_beside(text_of(job), otherwise) {
                 Some(name) => Err(RouteError::Hidden { name: name.to_owned() }),
                 None => Ok(None),
             };
         }
-        self.needed(facts)
+        self.needed(job)
     }
 
-    fn needed(&self, facts: &Facts) -> Result<Option<Lives>, RouteError> {
+    fn needed(&self, job: &Job<'_>) -> Result<Option<Lives>, RouteError> {
+        let facts = job.facts;
         if facts.tables.is_empty() && facts.schemas.is_empty() && facts.functions.is_empty() {
             return Ok(None);
         }
-        let database = self.database();
+        // A prepared statement means what it meant when it was prepared.
+        let state = job.prepared.as_ref().map_or(&self.state, |prepared| &prepared.statement.text.state);
+        let database = state.database.as_deref().map(String::from_utf8_lossy);
         let from = Viewpoint { home: self.identity.cluster, database: database.as_deref() };
         match self.worker.core.rules.needs(facts, from) {
             Needs::Nothing => Ok(None),
@@ -97,11 +96,8 @@ impl Session {
     /// A hint that names a server says where to, whatever the rules say.
     fn hinted(&self, job: &Job<'_>) -> Option<Lives> {
         let Some(HintTarget::Server(name)) = job.hint.and_then(|hint| hint.to.as_ref()) else { return None };
-        let has = |entry: &crate::core::ClusterEntry| {
-            entry.view().servers.iter().any(|server| server.address.to_string() == *name)
-        };
-        let index = self.worker.core.clusters.iter().position(has)?;
-        Some(Lives { name: format!("server {name}"), cluster: ClusterIndex(index as u16) })
+        let cluster = self.worker.core.cluster_of_server(name)?;
+        Some(Lives { name: format!("server {name}"), cluster })
     }
 
     fn schema_lives(&self, schema: &[u8]) -> Lives {

@@ -21,7 +21,11 @@ pub(super) fn show(words: Words<'_>, draft: &mut Draft) {
     ) {
         at += 1;
     }
-    draft.schemas.extend(named_schema(words, at).map(Some));
+    match named_schema(words, at) {
+        Some(schema) => draft.schemas.push(Some(schema)),
+        None if lists_schema(words, at) => draft.schemas.push(None),
+        None => {}
+    }
     match words.keyword(at) {
         Some(K::Hadal) => hadal(Effects::SHOW_HADAL, draft),
         Some(K::Tables | K::Triggers | K::Databases | K::Schemas) => in_schema(words, at + 1, draft),
@@ -64,6 +68,12 @@ fn named_schema(words: Words<'_>, what: usize) -> Option<Box<str>> {
     let from =
         (what..end.unwrap_or(words.len())).find(|at| matches!(words.keyword(*at), Some(K::From | K::In)))?;
     words.name(from + 1).map(String::into_boxed_str)
+}
+
+/// Whether it is about all of a schema: `SHOW [OPEN] TABLES`, `SHOW TABLE STATUS`, `SHOW TRIGGERS`, `SHOW EVENTS`.
+fn lists_schema(words: Words<'_>, what: usize) -> bool {
+    matches!(words.keyword(what), Some(K::Tables | K::Triggers | K::Table | K::Open))
+        || words.says(what, "events")
 }
 
 fn hadal(effect: Effects, draft: &mut Draft) {
