@@ -96,7 +96,6 @@ impl Backend {
             opened: now,
             entered: now,
             databases: 0,
-            databases: 0,
             idle_since: now,
             uses: 0,
             generation,

@@ -105,8 +105,7 @@ impl Session {
     }
 
     fn runs_stored_code(&self, facts: &Facts) -> bool {
-        !facts.functions.is_empty()
-            || self.worker.core.cluster(self.target).view().catalogue.has_stored_code
+        !facts.functions.is_empty() || self.worker.core.cluster(self.target).view().catalogue.has_stored_code
     }
 
     fn tell_control_plane(&mut self, facts: &Facts) {
