@@ -48,7 +48,11 @@ section! {
         /// The connections to its servers.
         [] pool: PoolConfig = PoolConfig::default();
         /// Tables and schemas that live in another cluster, by pattern: `orders_archive` in any schema, `shop.orders`, or
-        /// `logs.*` for a schema. The value is the other cluster's name. Not available yet: a rule is refused.
+        /// `logs.*` for a schema as a whole. The value is the other cluster's name. The rules of all clusters are one list
+        /// that holds for every user; where several fit, the first of `shop.orders`, `shop.*`, `orders` counts. A
+        /// statement goes to the cluster of its tables, and to the user's own cluster where no rule speaks of them; one
+        /// that needs two clusters is refused, and so is one that leaves the cluster of an open transaction.
+        /// [Tables in several clusters](tables.md) has the details.
         [restart] tables: BTreeMap<String, String> = BTreeMap::new();
     }
 }

@@ -17,6 +17,9 @@ section! {
         [] max_packet_bytes: u64 = 64 * 1024 * 1024;
         /// Statements whose analysis each worker remembers.
         [restart] digest_cache: usize = 4096;
+        /// The cluster of users for whom `[users.*]` names none. Without it: the only cluster, or else the only one to which
+        /// no rule of `clusters.*.tables` points; where that leaves several, such users cannot log in.
+        [] default_cluster: Option<String> = None;
         /// The server version that clients are told. Without it, the primary's own.
         [] version: Option<String> = None;
         /// When the process is told to stop, running statements and transactions may take this long to end.

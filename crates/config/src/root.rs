@@ -43,4 +43,18 @@ impl Config {
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
         Ok(parse(text, name)?.config)
     }
+
+    /// The cluster of users for whom `[users.*]` names none, or `None` where nothing says which of several it is.
+    pub fn default_cluster(&self) -> Option<&str> {
+        if let Some(name) = &self.gateway.default_cluster {
+            return Some(name);
+        }
+        let names = || self.clusters.keys().map(String::as_str);
+        if self.clusters.len() == 1 {
+            return names().next();
+        }
+        let is_target = |name: &str| self.clusters.values().any(|c| c.tables.values().any(|to| to == name));
+        let mut candidates = names().filter(|name| !is_target(name));
+        candidates.next().filter(|_| candidates.next().is_none())
+    }
 }

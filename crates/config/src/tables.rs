@@ -25,6 +25,15 @@ impl TablePattern {
         }
     }
 
+    /// Whether it is about a schema that every server has for itself.
+    pub fn is_of_the_system(&self) -> bool {
+        const SYSTEM: [&str; 4] = ["information_schema", "performance_schema", "mysql", "sys"];
+        match self {
+            Self::Table(_) => false,
+            Self::Exact { schema, .. } | Self::Schema(schema) => SYSTEM.contains(&schema.as_str()),
+        }
+    }
+
     /// Whether the rule covers a table. `schema` is the session's current one where the statement names none.
     pub fn covers(&self, schema: Option<&str>, table: &str) -> bool {
         let is_schema = |wanted: &str| schema.is_some_and(|schema| schema.to_lowercase() == wanted);

@@ -88,6 +88,9 @@ impl Check<'_, '_> {
         self.range("gateway.login_timeout_ms", gateway.login_timeout_ms, 100, 3_600_000);
         self.range("gateway.max_packet_bytes", gateway.max_packet_bytes, 1024, 1024 * 1024 * 1024);
         self.range("gateway.digest_cache", gateway.digest_cache as u64, 16, 10_000_000);
+        if let Some(cluster) = &gateway.default_cluster {
+            self.known_cluster("gateway.default_cluster", config, cluster);
+        }
         let printable = |version: &str| {
             (1..=100).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_graphic())
         };
@@ -200,17 +203,34 @@ impl Check<'_, '_> {
 
     fn tables(&mut self, section: &str, config: &Config, name: &str, cluster: &Cluster) {
         let section = join(section, "tables");
-        for (pattern, target) in &cluster.tables {
-            let key = join(&section, pattern);
-            if TablePattern::parse(pattern).is_none() {
-                self.refuse(&key, "must be named TABLE, SCHEMA.TABLE or SCHEMA.*");
+        for (text, target) in &cluster.tables {
+            let key = join(&section, text);
+            match TablePattern::parse(text) {
+                None => self.refuse(&key, "must be named TABLE, SCHEMA.TABLE or SCHEMA.*"),
+                Some(pattern) if pattern.is_of_the_system() => {
+                    self.refuse(&key, "is about a schema that every server has for itself");
+                }
+                Some(pattern) => self.only_rule(&key, config, (name, text), &pattern),
             }
             if target == name {
                 self.refuse(&key, "names the cluster that the rule belongs to");
             }
             self.known_cluster(&key, config, target);
-            // A rule that nobody follows would send statements to the wrong servers.
-            self.refuse(&key, "rules for tables are not available yet");
+        }
+    }
+
+    /// One pattern, one rule: with two of them the order of the sections would decide. `own` is told apart from the
+    /// others by its cluster and its text.
+    fn only_rule(&mut self, key: &str, config: &Config, own: (&str, &str), pattern: &TablePattern) {
+        let rules = config.clusters.iter().flat_map(|(name, cluster)| {
+            cluster.tables.keys().map(move |text| (name.as_str(), text.as_str()))
+        });
+        let other = rules
+            .filter(|rule| *rule != own)
+            .find(|(_, text)| TablePattern::parse(text).as_ref() == Some(pattern));
+        if let Some((cluster, text)) = other {
+            let other = join(&join(&join("clusters", cluster), "tables"), text);
+            self.refuse(key, format!("is a rule already: {other}; of what it covers there can be one"));
         }
     }
 
@@ -241,7 +261,7 @@ impl Check<'_, '_> {
         }
         match &user.cluster {
             Some(cluster) => self.known_cluster(&key("cluster"), config, cluster),
-            None if config.clusters.len() > 1 => {
+            None if config.clusters.len() > 1 && config.default_cluster().is_none() => {
                 self.refuse(&section, "`cluster` is missing: there are several, and the user belongs to one");
             }
             None => {}

@@ -92,6 +92,14 @@ fn values_out_of_range_and_dangling_names_are_refused() {
             "hadal.toml:6: clusters.main.tables.\"a*\": must be named",
         ),
         (
+            "[clusters.main.tables]\n\"mysql.*\" = \"main\"\n",
+            "hadal.toml:6: clusters.main.tables.\"mysql.*\": is about a schema that every server has",
+        ),
+        (
+            "[gateway]\ndefault_cluster = \"mian\"\n",
+            "hadal.toml:6: gateway.default_cluster: there is no cluster \"mian\", there is: main",
+        ),
+        (
             "[clusters.main.weights]\ndb1 = 2\n",
             "hadal.toml:6: clusters.main.weights.db1: must be named \"HOST:PORT\"",
         ),
@@ -125,6 +133,36 @@ fn values_out_of_range_and_dangling_names_are_refused() {
     let second = CLUSTER.replace("main", "other");
     let told = with_cluster(&format!("{second}[users.app]\n"));
     assert!(told.starts_with("hadal.toml:9: users.app: `cluster` is missing"), "{told}");
+}
+
+#[test]
+fn a_pattern_belongs_to_one_rule() {
+    let second = CLUSTER.replace("main", "other");
+    let third = CLUSTER.replace("main", "third");
+    let told = with_cluster(&format!(
+        "[clusters.main.tables]\n\"Logs.*\" = \"third\"\n{second}[clusters.other.tables]\n\"logs.*\" = \"third\"\n{third}"
+    ));
+    assert!(
+        told.contains("clusters.main.tables.\"Logs.*\": is a rule already: clusters.other.tables.\"logs.*\""),
+        "{told}"
+    );
+    assert!(
+        told.contains("clusters.other.tables.\"logs.*\": is a rule already: clusters.main.tables.\"Logs.*\""),
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), 2, "{told}");
+}
+
+#[test]
+fn users_without_a_cluster_belong_to_the_one_that_no_rule_points_to() {
+    let second = CLUSTER.replace("main", "archive");
+    let parsed = |text: &str| config::parse(text, "f").map(|loaded| loaded.config);
+    assert_eq!(parsed(CLUSTER).unwrap().default_cluster(), Some("main"));
+    assert_eq!(parsed(&format!("{CLUSTER}{second}")).unwrap().default_cluster(), None);
+    let ruled = format!("{CLUSTER}[clusters.main.tables]\nold = \"archive\"\n{second}[users.app]\n");
+    assert_eq!(parsed(&ruled).unwrap().default_cluster(), Some("main"));
+    let said = format!("{ruled}[gateway]\ndefault_cluster = \"archive\"\n");
+    assert_eq!(parsed(&said).unwrap().default_cluster(), Some("archive"));
 }
 
 #[test]

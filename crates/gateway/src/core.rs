@@ -14,6 +14,7 @@ use crate::outstanding::Outstanding;
 use crate::place::{ClusterIndex, Place};
 use crate::pool::UserPoolsMap;
 use crate::registry::Registry;
+use crate::rules::Rules;
 use crate::state::{Interner, StateSet};
 
 /// What the gateway asks of the control plane. Calls return at once.
@@ -109,11 +110,17 @@ impl ClusterEntry {
     }
 }
 
+fn index_of(clusters: &[ClusterEntry], name: &str) -> Option<ClusterIndex> {
+    clusters.iter().position(|c| &*c.name == name).map(|i| ClusterIndex(i as u16))
+}
+
 /// See the module.
 pub(crate) struct Core {
     pub(crate) clusters: Vec<ClusterEntry>,
     pub(crate) config: ArcSwap<Config>,
     pub(crate) pools: UserPoolsMap,
+    /// A change of them needs a restart.
+    pub(crate) rules: Rules,
     pub(crate) sessions: Registry,
     pub(crate) interner: Interner,
     pub(crate) metrics: Metrics,
@@ -127,8 +134,10 @@ impl Core {
     pub(crate) fn new(config: Arc<Config>, links: Vec<ClusterLink>, workers: usize) -> Self {
         let interner = Interner::default();
         let new_connection_state = interner.intern(StateSet::of_new_connection());
+        let clusters: Vec<_> = links.into_iter().map(|link| ClusterEntry::new(link, workers)).collect();
         Self {
-            clusters: links.into_iter().map(|link| ClusterEntry::new(link, workers)).collect(),
+            rules: Rules::of(&config, |name| index_of(&clusters, name)),
+            clusters,
             config: ArcSwap::new(config),
             pools: UserPoolsMap::default(),
             sessions: Registry::new(),
@@ -146,7 +155,26 @@ impl Core {
     }
 
     pub(crate) fn cluster_named(&self, name: &str) -> Option<ClusterIndex> {
-        self.clusters.iter().position(|c| &*c.name == name).map(|i| ClusterIndex(i as u16))
+        index_of(&self.clusters, name)
+    }
+
+    /// The cluster of a user; `None` where there are several and nothing says which.
+    pub(crate) fn home_of(&self, user: &str) -> Option<ClusterIndex> {
+        let config = self.config.load();
+        let own = config.users.get(user).and_then(|user| user.cluster.as_deref());
+        self.cluster_named(own.or_else(|| config.default_cluster())?)
+    }
+
+    /// The cluster that clients are greeted for, before they say who they are.
+    pub(crate) fn front(&self) -> ClusterIndex {
+        let config = self.config.load();
+        config.default_cluster().and_then(|name| self.cluster_named(name)).unwrap_or(ClusterIndex(0))
+    }
+
+    /// The cluster of a server that is named `HOST:PORT`.
+    pub(crate) fn cluster_of_server(&self, name: &str) -> Option<ClusterIndex> {
+        let has = |entry: &ClusterEntry| entry.view().servers.iter().any(|s| s.address.to_string() == name);
+        self.clusters.iter().position(has).map(|i| ClusterIndex(i as u16))
     }
 
     /// `HOST:PORT` of a server, for messages.

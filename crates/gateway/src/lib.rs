@@ -25,6 +25,7 @@ mod place;
 mod pool;
 mod registry;
 mod route;
+mod rules;
 mod scramble;
 mod service;
 mod session;

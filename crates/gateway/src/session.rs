@@ -5,6 +5,7 @@
 
 mod absorb;
 mod admin_sql;
+mod aim;
 mod answer;
 mod binary_log;
 mod causal;
@@ -13,6 +14,7 @@ mod client;
 mod command;
 mod decide;
 mod diagnostics;
+mod displaced;
 mod dynamic;
 mod execute;
 mod finish;
@@ -23,6 +25,7 @@ mod kill;
 mod last;
 mod lease;
 mod login;
+mod opening;
 mod own_ids;
 mod pinning;
 mod pins;
@@ -57,7 +60,7 @@ use crate::backend::Backend;
 use crate::place::{ClusterIndex, Place};
 use crate::pool::{ServerPool, UserPools};
 use crate::registry::SessionShared;
-use crate::settings::UserSettings;
+use crate::settings::ClusterSettings;
 use crate::state::StateSet;
 use crate::worker::Worker;
 
@@ -89,7 +92,10 @@ pub(crate) struct Identity {
     pub(crate) user: Arc<str>,
     pub(crate) cluster: ClusterIndex,
     pub(crate) pools: Arc<UserPools>,
-    pub(crate) settings: Arc<UserSettings>,
+    /// In every cluster.
+    pub(crate) settings: Arc<ClusterSettings>,
+    /// What servers store of the password.
+    pub(crate) stored: Option<[u8; 20]>,
     pub(crate) may_kill_others: bool,
     pub(crate) sees_processes: bool,
 }
@@ -159,9 +165,20 @@ pub(crate) struct Session {
     insert_id: InsertId,
     last: LastStatement,
     /// The next command goes there, whatever it is.
-    direct_to: Option<ServerId>,
-    /// Newest transaction of this session: reads must see it.
-    position: GtidPosition,
+    direct_to: Option<Place>,
+    /// Newest transaction of this session in every cluster: reads must see it.
+    positions: Vec<GtidPosition>,
+    /// There are rules that send tables to other clusters.
+    ruled: bool,
+    /// Where the session works by itself, and where its present command goes; see `aim`.
+    base: ClusterIndex,
+    target: ClusterIndex,
+    /// The held transaction has to be moved there first.
+    moves: bool,
+    /// The statements of a transaction in which nothing has happened yet.
+    opening: Option<Vec<Box<[u8]>>>,
+    /// Accounts of other clusters among which this session's user was found.
+    admitted: Vec<(ClusterIndex, Arc<topology::Accounts>)>,
     statements: FxHashMap<u32, Rc<statement::Statement>>,
     next_statement: u32,
     last_prepared: u32,
@@ -229,7 +246,13 @@ impl Session {
             insert_id: InsertId::Known(0),
             last: LastStatement::default(),
             direct_to: None,
-            position: GtidPosition::default(),
+            positions: vec![GtidPosition::default(); worker.core.clusters.len()],
+            ruled: !worker.core.rules.is_empty(),
+            base: identity.cluster,
+            target: identity.cluster,
+            moves: false,
+            opening: None,
+            admitted: Vec::new(),
             statements: FxHashMap::default(),
             next_statement: 1,
             last_prepared: 0,
@@ -265,6 +288,8 @@ impl Session {
 
     /// Takes over what follows from who the client is.
     fn adopt_identity(&mut self) {
+        (self.base, self.target) = (self.identity.cluster, self.identity.cluster);
+        self.admitted.clear();
         let entry = self.worker.core.cluster(self.identity.cluster);
         let view = entry.view();
         let off = view.catalogue.globals.get("autocommit");
@@ -294,7 +319,7 @@ impl Session {
         self.timeouts.clear();
         self.insert_id = InsertId::Known(0);
         self.last = LastStatement::default();
-        self.position = GtidPosition::default();
+        self.positions.fill(GtidPosition::default());
     }
 
     fn default_tracked(&self) -> String {
@@ -379,6 +404,7 @@ pub(crate) fn command_facts(changes_database: bool) -> Facts {
         statements: 1,
         tables: Box::default(),
         functions: Box::default(),
+        schemas: Box::default(),
         digest: 0,
         digest_text: Box::default(),
     }

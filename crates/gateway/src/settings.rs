@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use config::{Balance, Config, Consistency, PoolConfig, TransactionSplit};
+use config::{Balance, Cluster, Config, Consistency, PoolConfig, TransactionSplit, User};
 
+use crate::place::ClusterIndex;
 use crate::pool::PoolLimits;
 
 /// Settings of a session: the user's own where given, the cluster's otherwise.
@@ -18,18 +19,42 @@ pub(crate) struct UserSettings {
 }
 
 impl UserSettings {
-    /// Settings of `user` on `cluster`; `None` where the cluster is not configured.
-    pub(crate) fn of(config: &Config, user: &str, cluster: &str) -> Option<Self> {
-        let cluster = config.clusters.get(cluster)?;
-        let own = config.users.get(user);
-        Some(Self {
+    fn of(cluster: &Cluster, own: Option<&User>) -> Self {
+        Self {
             consistency: own.and_then(|u| u.consistency).unwrap_or(cluster.consistency),
             transaction_split: own.and_then(|u| u.transaction_split).unwrap_or(cluster.transaction_split),
             balance: own.and_then(|u| u.balance).unwrap_or(cluster.balance),
             primary_read_weight: cluster.primary_read_weight,
             causal_wait: Duration::from_millis(cluster.causal_wait_ms),
             limits: limits(&cluster.pool, own.and_then(|u| u.max_connections)),
-        })
+        }
+    }
+}
+
+/// The settings of one user in every cluster.
+#[derive(Debug)]
+pub(crate) struct ClusterSettings(Box<[UserSettings]>);
+
+impl ClusterSettings {
+    /// `clusters` are the names of the clusters in the gateway's order.
+    pub(crate) fn of<'a>(config: &Config, user: &str, clusters: impl Iterator<Item = &'a str>) -> Self {
+        let unnamed = Cluster::default();
+        let of = |name: &str| {
+            // Clusters come and go only with a restart, so that one without a section is not asked for anything.
+            let cluster = config.clusters.get(name).unwrap_or(&unnamed);
+            UserSettings::of(cluster, config.users.get(user))
+        };
+        Self(clusters.map(of).collect())
+    }
+
+    /// There is at least one cluster, and indices are those of the gateway's list.
+    pub(crate) fn at(&self, cluster: ClusterIndex) -> &UserSettings {
+        &self.0[usize::from(cluster.0) % self.0.len().max(1)]
+    }
+
+    /// The limits of the user's pools in every cluster.
+    pub(crate) fn limits(&self) -> Box<[PoolLimits]> {
+        self.0.iter().map(|settings| settings.limits).collect()
     }
 }
 

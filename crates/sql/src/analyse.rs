@@ -37,6 +37,7 @@ fn finish(mut draft: Draft, statements: u16, words: Words<'_>) -> Facts {
         statements,
         tables: draft.tables.into_boxed_slice(),
         functions: draft.functions.into_boxed_slice(),
+        schemas: draft.schemas.into_boxed_slice(),
         digest,
         digest_text,
     }
@@ -47,6 +48,7 @@ fn not_understood(mut facts: Facts) -> Facts {
         facts.access = Access::Write;
         facts.reason = Reason::NotUnderstood;
     }
+    facts.effects |= Effects::UNCLEAR;
     facts
 }
 
@@ -101,6 +103,7 @@ fn stricter(mut facts: Facts, other: Facts) -> Facts {
     facts.statements = facts.statements.max(other.statements);
     facts.tables = union(facts.tables, &other.tables);
     facts.functions = union(facts.functions, &other.functions);
+    facts.schemas = union(facts.schemas, &other.schemas);
     facts
 }
 

@@ -125,6 +125,8 @@ effects! {
     CONSISTENT_SNAPSHOT = 52;
     /// `IS_USED_LOCK`.
     USES_LOCK_OWNER = 53;
+    /// The text was not understood as a whole: it may name more than is reported.
+    UNCLEAR = 54;
 }
 
 impl Effects {

@@ -15,11 +15,14 @@ pub struct Facts {
     pub effects: Effects,
     /// Statements in the text that are not empty.
     pub statements: u16,
-    /// Every name in the place of a table, also of common table expressions and aliases where they cannot be told
-    /// apart.
+    /// Every name in the place of a table. Names of common table expressions, and aliases in the targets of a multi-table
+    /// DELETE, are left out; what looks like a table and is none, such as a variable of a block, may be in it.
     pub tables: Box<[TableName]>,
     /// Every called function that is not the server's own.
     pub functions: Box<[FunctionName]>,
+    /// Every schema that it is about without naming a table of it, such as that of `SHOW TABLES FROM shop` or of a
+    /// routine that it creates or calls. `None` is the session's own.
+    pub schemas: Box<[Option<Box<str>>]>,
     /// A hash of the whole normalised text, the same in every process.
     pub digest: u64,
     /// The normalised text, at most [`Facts::DIGEST_TEXT_LIMIT`] bytes of it.
@@ -34,7 +37,9 @@ impl Facts {
     pub(crate) fn weight(&self) -> usize {
         let tables = self.tables.iter().map(|t| 48 + t.name.len() + t.schema.as_ref().map_or(0, |s| s.len()));
         let functions = self.functions.iter().map(|f| 48 + f.name.len());
-        size_of::<Self>() + self.digest_text.len() + tables.sum::<usize>() + functions.sum::<usize>()
+        let schemas = self.schemas.iter().map(|s| 16 + s.as_ref().map_or(0, |s| s.len()));
+        let names = tables.sum::<usize>() + functions.sum::<usize>() + schemas.sum::<usize>();
+        size_of::<Self>() + self.digest_text.len() + names
     }
 }
 

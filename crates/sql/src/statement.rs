@@ -4,6 +4,7 @@ mod account;
 mod ddl;
 mod draft;
 mod hazard;
+mod local;
 mod maintenance;
 mod program;
 mod scan;

@@ -41,7 +41,15 @@ fn tables_are_found() {
         ("SELECT * FROM JSON_TABLE(x, '$' COLUMNS (y INT PATH '$')) j, b", &["b"]),
         ("SELECT a FROM t1 UNION SELECT b FROM t2 ORDER BY c, d", &["t1", "t2"]),
         ("SELECT * FROM t ORDER BY a, b LIMIT 1, 2", &["t"]),
-        ("WITH x AS (SELECT * FROM a) SELECT * FROM x", &["a", "x"]),
+        ("WITH x AS (SELECT * FROM a) SELECT * FROM x", &["a"]),
+        (
+            "WITH x (c, d) AS (SELECT * FROM x), y AS (SELECT * FROM x JOIN z) SELECT * FROM x, y, s.x",
+            &["x", "z", "s.x"],
+        ),
+        ("WITH RECURSIVE x AS (SELECT 1 UNION SELECT * FROM x) SELECT * FROM x JOIN a", &["a"]),
+        ("SELECT * FROM (WITH x AS (SELECT 1) SELECT * FROM x) d, x", &["x"]),
+        ("INSERT INTO x WITH x AS (SELECT * FROM a) SELECT * FROM x UNION SELECT * FROM x", &["x", "a"]),
+        ("SELECT a, SUM(b) FROM x GROUP BY a WITH ROLLUP", &["x"]),
         ("TABLE a", &["a"]),
         ("SELECT * FROM DUAL", &[]),
         ("INSERT INTO a (x, y) VALUES (1, 2)", &["a"]),
@@ -53,7 +61,9 @@ fn tables_are_found() {
         ("UPDATE IGNORE a SET x = (SELECT 1 FROM b)", &["a", "b"]),
         ("DELETE FROM a WHERE x IN (SELECT y FROM b)", &["a", "b"]),
         ("DELETE a, b FROM a JOIN b", &["a", "b"]),
-        ("DELETE FROM a, b USING a JOIN c", &["a", "b", "c"]),
+        ("DELETE FROM a, b USING a JOIN c", &["a", "c"]),
+        ("DELETE QUICK x, s.y.* FROM a AS x, s.y WHERE CONVERT(x.n USING utf8) = 1", &["a", "s.y"]),
+        ("EXPLAIN DELETE FROM x, b.* USING a AS x JOIN b", &["a", "b"]),
         ("CREATE TABLE IF NOT EXISTS a (x INT, y INT)", &["a"]),
         ("CREATE TABLE a LIKE b", &["a", "b"]),
         ("CREATE TABLE a AS SELECT * FROM b", &["a", "b"]),
@@ -66,7 +76,12 @@ fn tables_are_found() {
         ("LOCK TABLES a READ, b WRITE", &["a", "b"]),
         ("LOAD DATA INFILE 'x' INTO TABLE a", &["a"]),
         ("CREATE VIEW v AS SELECT * FROM a", &["v", "a"]),
-        ("HANDLER a OPEN", &["a"]),
+        ("CREATE VIEW v AS SELECT * FROM a JOIN b ON a.x = b.x", &["v", "a", "b"]),
+        ("HANDLER a OPEN AS h", &["a"]),
+        ("HANDLER h READ FIRST", &[]),
+        ("SELECT NEXTVAL(s), LASTVAL(shop.s), SETVAL(r, 1) FROM a", &["s", "shop.s", "r", "a"]),
+        ("GRANT SELECT ON shop.a TO u", &["shop.a"]),
+        ("GRANT SELECT ON shop.* TO u", &[]),
         ("SHOW COLUMNS FROM a FROM shop", &["shop.a"]),
         ("SHOW INDEX IN shop.a", &["shop.a"]),
         ("SHOW CREATE TABLE shop.a", &["shop.a"]),
@@ -85,6 +100,37 @@ fn tables_are_found() {
         ("SELECT a.1e5 FROM db.1e5", &["db.1e5"]),
     ] {
         assert_eq!(tables(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn schemas_are_found() {
+    for (text, expected) in [
+        ("SELECT * FROM a.b", &[][..]),
+        ("SHOW TABLES", &["(own)"]),
+        ("SHOW TABLE STATUS LIKE 'a%'", &["(own)"]),
+        ("SHOW STATUS", &[]),
+        ("SHOW FULL TABLES FROM shop LIKE 'a%'", &["shop"]),
+        ("SHOW TABLE STATUS IN `shop` WHERE Name IN (SELECT x FROM t)", &["shop"]),
+        ("SHOW COLUMNS FROM a FROM shop", &[]),
+        ("SHOW EVENTS FROM shop", &["shop"]),
+        ("SHOW CREATE DATABASE IF NOT EXISTS shop", &["shop"]),
+        ("SHOW CREATE PROCEDURE shop.p", &["shop"]),
+        ("CREATE DATABASE IF NOT EXISTS shop DEFAULT CHARACTER SET utf8mb4", &["shop"]),
+        ("CREATE OR REPLACE SCHEMA shop", &["shop"]),
+        ("DROP DATABASE `shop`", &["shop"]),
+        ("ALTER DATABASE CHARACTER SET latin1", &[]),
+        ("CREATE PROCEDURE shop.p() SELECT 1", &["shop"]),
+        ("CREATE FUNCTION IF NOT EXISTS f() RETURNS INT RETURN 1", &["(own)"]),
+        ("CREATE TRIGGER shop.t AFTER INSERT ON a FOR EACH ROW SET @x = 1", &[]),
+        ("DROP TRIGGER IF EXISTS shop.t", &["shop"]),
+        ("CALL shop.p", &["shop"]),
+        ("CALL p(1)", &["(own)"]),
+        ("GRANT SELECT ON shop.* TO u", &["shop"]),
+    ] {
+        let facts = analyse(text.as_bytes(), Mode::default());
+        let schemas: Vec<&str> = facts.schemas.iter().map(|s| s.as_deref().unwrap_or("(own)")).collect();
+        assert_eq!(schemas, expected, "{text}");
     }
 }
 

@@ -28,10 +28,10 @@ class Endpoint:
 class Topology:
     """Owns its processes: `destroy` leaves nothing behind."""
 
-    def __init__(self, folder, template, replicas=2, binary=None, delay=0, **settings):
+    def __init__(self, folder, template, replicas=2, binary=None, delay=0, first=1, **settings):
         self.folder = folder
         ports = free_ports(replicas + 1)
-        self.servers = [Server(folder / str(n), template, n, port) for n, port in enumerate(ports, 1)]
+        self.servers = [Server(folder / str(n), template, n, port) for n, port in enumerate(ports, first)]
         self.primary, self.replicas = self.servers[0], self.servers[1:]
         self.gateway = Gateway(binary, folder / "hadal", self.servers, **settings) if binary else None
         self.delay = delay

@@ -1,20 +1,26 @@
 //! All pools of one user.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use mysql_wire::login::Secret;
 
 use super::{PoolLimits, ServerPool};
-use crate::place::Place;
+use crate::place::{ClusterIndex, Place};
+
+/// Databases that are remembered as missing.
+const MOST_LACKING: usize = 1024;
 
 /// One user's pools, one for each server, and what proves the user to the servers.
 #[derive(Debug)]
 pub(crate) struct UserPools {
     pub(crate) user: Arc<str>,
-    limits: PoolLimits,
+    /// By cluster.
+    limits: Box<[PoolLimits]>,
     workers: usize,
     secret: Secret,
+    /// Databases that could not be entered in a cluster.
+    lacking: RwLock<HashSet<(ClusterIndex, Arc<[u8]>)>>,
     servers: RwLock<HashMap<Place, Arc<ServerPool>>>,
 }
 
@@ -27,8 +33,25 @@ impl UserPools {
         let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
         servers
             .entry(place)
-            .or_insert_with(|| ServerPool::new(place, self.user.clone(), self.limits, self.workers))
+            .or_insert_with(|| {
+                let limits = self.limits[usize::from(place.cluster.0) % self.limits.len().max(1)];
+                ServerPool::new(place, self.user.clone(), limits, self.workers)
+            })
             .clone()
+    }
+
+    /// Whether a cluster was found not to have a database. It may have one since: statements that need it try again.
+    pub(crate) fn lacks(&self, cluster: ClusterIndex, database: &Arc<[u8]>) -> bool {
+        let lacking = self.lacking.read().unwrap_or_else(PoisonError::into_inner);
+        !lacking.is_empty() && lacking.contains(&(cluster, database.clone()))
+    }
+
+    pub(crate) fn note_lack(&self, cluster: ClusterIndex, database: &Arc<[u8]>) {
+        let mut lacking = self.lacking.write().unwrap_or_else(PoisonError::into_inner);
+        if lacking.len() >= MOST_LACKING {
+            lacking.clear();
+        }
+        lacking.insert((cluster, database.clone()));
     }
 
     pub(crate) fn secret(&self) -> Secret {
@@ -61,7 +84,7 @@ impl UserPoolsMap {
     pub(crate) fn of(
         &self,
         owner: PoolOwner,
-        limits: PoolLimits,
+        limits: Box<[PoolLimits]>,
         workers: usize,
         secret: Secret,
     ) -> Arc<UserPools> {
@@ -76,6 +99,7 @@ impl UserPoolsMap {
             limits,
             workers,
             secret,
+            lacking: RwLock::default(),
             servers: RwLock::default(),
         });
         owners.insert(owner, pools.clone());

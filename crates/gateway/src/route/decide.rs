@@ -61,6 +61,28 @@ pub(crate) enum RouteError {
     #[error("the hint asks for a replica, but the statement cannot be read from one: {0}")]
     HintedWrite(String),
     #[error(
+        "the statement touches two clusters: {one} is in {one_cluster}, {other} is in {other_cluster}; ask each of them by \
+         a statement of its own"
+    )]
+    SeveralClusters { one: String, one_cluster: String, other: String, other_cluster: String },
+    #[error(
+        "the statement needs cluster {cluster} for {name}, but the session is bound to cluster {bound} ({pins}); end that \
+         first, or use another connection"
+    )]
+    BoundElsewhere { bound: String, name: String, cluster: String, pins: Pins },
+    #[error(
+        "the statement mentions {name}, which lives in another cluster, in a text that hadal cannot look into; write it as a \
+         plain statement, or name a server in a hint: /* hadal: to=HOST:PORT */"
+    )]
+    Hidden { name: String },
+    #[error("USE must be sent alone where tables live in several clusters, since what follows depends on it")]
+    SwitchesSchema,
+    #[error(
+        "the statement goes to cluster {cluster}, whose servers have an sql_mode by which they read quotes otherwise than \
+         those of {base}; set sql_mode in the session"
+    )]
+    ReadsOtherwise { base: String, cluster: String },
+    #[error(
         "the statement needs the primary, but the session is pinned to {bound}, which is not the primary: {pins}"
     )]
     PinnedElsewhere { bound: String, pins: Pins },

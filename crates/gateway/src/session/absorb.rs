@@ -33,6 +33,8 @@ impl Session {
         seen: &Seen,
     ) -> Result<(), crate::backend::ExchangeError> {
         let changes = seen.changes.clone();
+        let displaced = self.is_displaced(backend);
+        let mut enters = false;
         if self.pins.is_empty() && is_untold(backend, job.facts, seen) {
             self.ask_for_position(backend).await?;
             if !job.facts.functions.is_empty() || job.facts.effects.contains(Effects::CALL) {
@@ -57,6 +59,7 @@ impl Session {
                     backend.entered = self.entered;
                     backend.databases = self.worker.core.cluster(backend.place.cluster).databases();
                     absorbed.named = true;
+                    enters = true;
                     state.database = (!name.is_empty()).then(|| Arc::from(name));
                 }
                 StateChange::StateChanged(changed) => absorbed.changed |= changed,
@@ -81,7 +84,7 @@ impl Session {
         if state != *self.state {
             self.set_state(state);
         }
-        backend.state = self.state.clone();
+        backend.state = self.state_on(backend, displaced && !enters);
         Ok(())
     }
 
@@ -125,7 +128,7 @@ impl Session {
         let Some(names) = sql::set_names(text, self.mode).filter(|n| !n.default && !n.character_set) else {
             return false;
         };
-        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let view = self.worker.core.cluster(self.target).view();
         let charset = names.charset.map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
         let default = charset.as_ref().and_then(|name| view.catalogue.default_collations.get(name));
         let collation = match names.collation {
@@ -197,7 +200,7 @@ impl Session {
 
     /// The collation that the server describes text with, where it is not its character set's default.
     fn collation_of(&self, backend: &Backend, reply: &Reply) -> Option<Arc<str>> {
-        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let view = self.worker.core.cluster(self.target).view();
         let (collation, charset) =
             view.catalogue.collations.get(&reply.first_collation(backend.response_capabilities())?)?;
         let default = view.catalogue.default_collations.get(charset);
@@ -219,7 +222,9 @@ impl Session {
     fn advance(&mut self, backend: &Backend, value: &[u8]) {
         let text = String::from_utf8_lossy(value);
         if let Ok(gtid) = text.parse::<MariaGtid>() {
-            self.position.advance(gtid);
+            if let Some(position) = self.positions.get_mut(usize::from(backend.place.cluster.0)) {
+                position.advance(gtid);
+            }
             self.worker.core.cluster(backend.place.cluster).load(backend.place.server).learn_one(gtid);
         }
     }

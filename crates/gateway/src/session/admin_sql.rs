@@ -128,11 +128,16 @@ impl Session {
     pub(super) async fn explain_route(&mut self, sequence: u8, text: &[u8]) -> Result<(), End> {
         let facts = self.worker.facts(text, self.mode);
         let hint = sql::hint(text).ok().flatten();
-        let command = CommandPacket::default();
+        let command = CommandPacket::of_query(text, sequence);
         let mut job = Job::new(&command, ResponseKind::Query, &facts);
         job.hint = hint.as_ref();
-        let mut table = table(&["server", "role", "why", "access", "statement", "digest"]);
-        let (server, role, why) = match self.decide(&job) {
+        let mut table = table(&["cluster", "server", "role", "why", "access", "statement", "digest"]);
+        let decision = match self.ruled {
+            true => self.aim(&job).and_then(|()| self.decide(&job)),
+            false => self.decide(&job),
+        };
+        let cluster = decision.is_ok().then(|| self.cluster_name(self.target));
+        let (server, role, why) = match decision {
             Ok(decision) => {
                 let role = if decision.on_replica { "replica" } else { "primary" };
                 (Some(self.server_name(decision.server)), role.to_owned(), decision.why.to_string())
@@ -140,6 +145,7 @@ impl Session {
             Err(error) => (None, "none".to_owned(), error.to_string()),
         };
         table.push([
+            cluster,
             server,
             Some(role),
             Some(why),

@@ -13,16 +13,24 @@ impl Session {
     ///
     /// `MASTER_GTID_WAIT` compares with `gtid_slave_pos`, which only replication moves: never ask a primary.
     pub(super) async fn wait_for_position(&mut self, backend: &mut Backend) -> bool {
-        let seconds = self.identity.settings.causal_wait.as_secs_f64();
-        let sql = format!("SELECT MASTER_GTID_WAIT('{}', {seconds:.3})", self.position);
+        let seconds = self.settings().causal_wait.as_secs_f64();
+        let position = self.position_in(backend.place.cluster);
+        let sql = format!("SELECT MASTER_GTID_WAIT('{position}', {seconds:.3})");
         let Ok(reply) = backend.query(sql.as_bytes()).await else {
             backend.tainted = true;
             return false;
         };
         let reached = reply.first_value().as_deref() == Some(b"0");
         if reached {
-            self.worker.core.cluster(backend.place.cluster).load(backend.place.server).learn(&self.position);
+            let position = self.position_in(backend.place.cluster);
+            self.worker.core.cluster(backend.place.cluster).load(backend.place.server).learn(position);
         }
         reached
+    }
+
+    /// What the session has seen of a cluster.
+    pub(super) fn position_in(&self, cluster: crate::place::ClusterIndex) -> &topology::GtidPosition {
+        // There is one for each cluster, and at least one cluster.
+        &self.positions[usize::from(cluster.0) % self.positions.len().max(1)]
     }
 }

@@ -176,6 +176,7 @@ impl Session {
         use super::Pins;
         let pins = std::mem::take(&mut self.pins);
         self.end_split();
+        self.opening = None;
         self.shared.pins.store(0, Ordering::Relaxed);
         self.shared.leasing.store(false, Ordering::SeqCst);
         if let super::InsertId::On(_) = self.insert_id {

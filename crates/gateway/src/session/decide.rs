@@ -4,16 +4,20 @@ use mysql_wire::ServerError;
 
 use super::query::Job;
 use super::{End, Session, error};
+use crate::place::Place;
 use crate::route::{Ask, Bound, Decision, Dice, RouteError, Why, decide};
 
 impl Session {
     /// Where a command goes. Has no effect, so that `EXPLAIN ROUTE` can ask, too.
     pub(super) fn decide(&self, job: &Job<'_>) -> Result<Decision, RouteError> {
-        let entry = self.worker.core.cluster(self.identity.cluster);
+        let entry = self.worker.core.cluster(self.target);
         let view = entry.view();
-        if let Some(server) = self.direct_to {
-            let on_replica = view.primary != Some(server);
-            return Ok(Decision { server, on_replica, why: Why::LastStatement, wait: false });
+        if let Some(place) = self.direct_to {
+            let on_replica = view.primary != Some(place.server);
+            return Ok(Decision { server: place.server, on_replica, why: Why::LastStatement, wait: false });
+        }
+        if self.moves {
+            return self.decide_primary(Why::Pinned(self.pins));
         }
         decide(&Ask {
             facts: job.facts,
@@ -21,14 +25,14 @@ impl Session {
             needs_primary: job.needs_primary,
             view: &view,
             entry,
-            settings: &self.identity.settings,
+            settings: self.settings(),
             bound: self.held.as_ref().map(|held| Bound { server: held.place.server, pins: self.pins }),
             autocommit_off: self.autocommit_off(),
             split_left: self.split_left,
             prefer: self.split_replica,
             read_committed: self.splits_transactions() && self.read_committed(),
             database: self.state.database.as_deref(),
-            position: &self.position,
+            position: self.position_in(self.target),
             dice: Dice { random: self.worker.random(), user: self.user_hash, client: self.client_hash },
         })
     }
@@ -38,14 +42,16 @@ impl Session {
         if !crate::route::changes_session_only(job.facts) {
             return false;
         }
-        let view = self.worker.core.cluster(self.identity.cluster).view();
-        self.direct_to = view.servers.iter().find(|s| s.takes_replica_reads()).map(|s| s.id);
+        let cluster = self.target;
+        let view = self.worker.core.cluster(cluster).view();
+        let replica = view.servers.iter().find(|s| s.takes_replica_reads());
+        self.direct_to = replica.map(|s| Place { cluster, server: s.id });
         self.direct_to.is_some()
     }
 
     /// The primary, after a replica failed.
     pub(super) fn decide_primary(&self, why: Why) -> Result<Decision, RouteError> {
-        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let view = self.worker.core.cluster(self.target).view();
         match view.primary() {
             Some(primary) => Ok(Decision { server: primary.id, on_replica: false, why, wait: false }),
             None => Err(RouteError::NoPrimary { cluster: view.name.to_string() }),
@@ -53,7 +59,7 @@ impl Session {
     }
 
     fn splits_transactions(&self) -> bool {
-        self.identity.settings.transaction_split == config::TransactionSplit::UntilFirstWrite
+        self.settings().transaction_split == config::TransactionSplit::UntilFirstWrite
     }
 
     fn read_committed(&self) -> bool {
@@ -66,7 +72,7 @@ impl Session {
         match own {
             Some(own) => weak(&String::from_utf8_lossy(own)),
             None => {
-                let view = self.worker.core.cluster(self.identity.cluster).view();
+                let view = self.worker.core.cluster(self.target).view();
                 view.catalogue.globals.get("tx_isolation").is_some_and(|level| weak(level))
             }
         }
@@ -76,8 +82,16 @@ impl Session {
         let refusal: ServerError = match why {
             // The server's own error for a statement that needs a writable server.
             RouteError::NoPrimary { .. } => error(1290, "HY000", format!("hadal: {why}")),
+            RouteError::SeveralClusters { .. }
+            | RouteError::BoundElsewhere { .. }
+            | RouteError::Hidden { .. }
+            | RouteError::SwitchesSchema
+            | RouteError::ReadsOtherwise { .. } => error(NOT_SUPPORTED, "42000", format!("hadal: {why}")),
             _ => error(1105, "HY000", format!("hadal: {why}")),
         };
         self.send_error(sequence, &refusal).await
     }
 }
+
+/// `ER_NOT_SUPPORTED_YET`: drivers make a `NotSupportedError` of it.
+const NOT_SUPPORTED: u16 = 1235;

@@ -57,13 +57,13 @@ impl Session {
         let asked = if about_conditions { self.last.conditions_on } else { self.last.ran_on };
         let Some((place, id, uses)) = asked else { return false };
         if self.lease.as_ref().is_some_and(|l| l.id == id) {
-            self.direct_to = Some(place.server);
+            self.direct_to = Some(place);
             return true;
         }
         let Some(backend) = self.identity.pools.at(place).take_exact(id, uses) else { return false };
         let Ok(backend) = backend.move_to(self.worker.index) else { return false };
         Box::pin(self.keep_lease(backend)).await;
-        self.direct_to = Some(place.server);
+        self.direct_to = Some(place);
         true
     }
 

@@ -106,11 +106,19 @@ impl Session {
         let prepared = Use { statement, bulk: false };
         job.prepared = Some(prepared);
         let failed = |text: String| super::error(UNREACHABLE, "HY000", format!("hadal: long data: {text}"));
+        if let Err(why) = self.aim(&job) {
+            return Ok(Err(failed(why.to_string())));
+        }
+        if self.moves
+            && let Some(refusal) = self.move_opening(&job).await?
+        {
+            return Ok(Err(refusal));
+        }
         let decision = match self.decide(&job) {
             Ok(decision) => decision,
             Err(why) => return Ok(Err(failed(why.to_string()))),
         };
-        let place = Place { cluster: self.identity.cluster, server: decision.server };
+        let place = Place { cluster: self.target, server: decision.server };
         let mut backend = match self.obtain(place, &job, decision.on_replica).await {
             Ok(Some(backend)) => backend,
             Ok(None) => return Ok(Err(failed("no connection".into()))),

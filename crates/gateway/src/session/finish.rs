@@ -105,17 +105,16 @@ impl Session {
     }
 
     fn runs_stored_code(&self, facts: &Facts) -> bool {
-        !facts.functions.is_empty()
-            || self.worker.core.cluster(self.identity.cluster).view().catalogue.has_stored_code
+        !facts.functions.is_empty() || self.worker.core.cluster(self.target).view().catalogue.has_stored_code
     }
 
     fn tell_control_plane(&mut self, facts: &Facts) {
         if facts.effects.contains(Effects::DDL) && names_a_database(facts) {
             self.entered = std::time::Instant::now();
-            self.worker.core.cluster(self.identity.cluster).count_database_change();
+            self.worker.core.cluster(self.target).count_database_change();
         }
         if facts.effects.intersects(Effects::ACCOUNT_DDL | Effects::ROUTINE_DDL | Effects::SETS_GLOBAL) {
-            self.worker.core.cluster(self.identity.cluster).control.refresh();
+            self.worker.core.cluster(self.target).control.refresh();
         }
         if facts.effects.intersects(Effects::SETS_GLOBAL | Effects::ACCOUNT_DDL) {
             // Connections opened before have the old defaults, and the privileges of their login.

@@ -11,15 +11,15 @@ impl Session {
     /// Runs a statement that sets global variables, and remembers what it has changed. They are read on a connection
     /// beside the pool, so that nothing that the client may ask of its own is disturbed.
     pub(super) async fn run_setting_globals(&mut self, job: Job<'_>) -> Result<Ran, End> {
-        let primary = self.worker.core.cluster(self.identity.cluster).view().primary;
+        let primary = self.worker.core.cluster(self.base).view().primary;
         let mut beside = match primary {
-            Some(server) => self.connect_beside(Place { cluster: self.identity.cluster, server }).await.ok(),
+            Some(server) => self.connect_beside(Place { cluster: self.base, server }).await.ok(),
             None => None,
         };
         let before = read(&mut beside).await;
         let ran = self.run_routed(job).await;
         if let (Some(before), Some(after)) = (before, read(&mut beside).await) {
-            self.worker.core.global_changes.record(self.identity.cluster, before, &after);
+            self.worker.core.global_changes.record(self.base, before, &after);
         }
         if let Some(client) = beside {
             client.close().await;
@@ -30,7 +30,7 @@ impl Session {
     /// Takes over the old values of what has been changed since the last look, unless the session has set its own.
     #[cold]
     pub(super) fn keep_globals(&mut self) {
-        let (values, seen) = self.worker.core.global_changes.since(self.identity.cluster, self.globals_seen);
+        let (values, seen) = self.worker.core.global_changes.since(self.base, self.globals_seen);
         self.globals_seen = seen;
         let mut state = (*self.state).clone();
         for (name, value) in values {

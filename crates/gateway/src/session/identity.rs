@@ -10,10 +10,10 @@ use mysql_wire::{Secret, ServerError};
 use topology::account::ClientHost;
 use topology::{Account, AuthMethod};
 
-use super::{Identity, error};
+use super::{Identity, Session, error};
 use crate::place::ClusterIndex;
 use crate::pool::PoolOwner;
-use crate::settings::UserSettings;
+use crate::settings::ClusterSettings;
 use crate::worker::Worker;
 
 /// What a client says it is.
@@ -66,21 +66,17 @@ pub(super) fn identify(worker: &Worker, claim: &Claim, proof: &Proof) -> Result<
     let core = &worker.core;
     let config = core.config.load();
     let own = config.users.get(&claim.user);
-    let named = own.and_then(|u| u.cluster.as_deref());
-    let cluster = match named {
-        Some(name) => core.cluster_named(name),
-        None => (!core.clusters.is_empty()).then_some(ClusterIndex(0)),
-    };
-    let denied = || access_denied(worker, claim, proof);
-    let cluster = cluster.ok_or_else(denied)?;
+    let cluster = core.home_of(&claim.user).ok_or_else(|| homeless(&claim.user))?;
+    let denied = || access_denied(worker, cluster, claim, proof);
     let entry = core.cluster(cluster);
     let view = entry.view();
-    let settings = UserSettings::of(&config, &claim.user, &entry.name).ok_or_else(denied)?;
+    let names = core.clusters.iter().map(|entry| &*entry.name);
+    let settings = ClusterSettings::of(&config, &claim.user, names);
     let source = config.clusters.get(&*entry.name).map_or(AccountsSource::Servers, |c| c.accounts);
     let password = own.and_then(|u| u.password.as_ref());
     let account = match source {
         AccountsSource::Servers if view.accounts.loaded => {
-            let name = client_name(worker, claim.client);
+            let name = client_name(worker, cluster, claim.client);
             let host = ClientHost { ip: claim.client, name: name.as_deref() };
             Some(view.accounts.find(&claim.user, &host).cloned().ok_or_else(denied)?)
         }
@@ -100,12 +96,13 @@ pub(super) fn identify(worker: &Worker, claim: &Claim, proof: &Proof) -> Result<
         host: account.as_ref().map_or_else(|| "".into(), |a| a.host.as_str().into()),
         stored,
     };
-    let pools = core.pools.of(owner, settings.limits, core.workers, secret);
+    let pools = core.pools.of(owner, settings.limits(), core.workers, secret);
     Ok(Identity {
         user: claim.user.as_str().into(),
         cluster,
         pools,
         settings: Arc::new(settings),
+        stored,
         may_kill_others: account.as_ref().is_some_and(|a| a.may_kill_others),
         sees_processes: account.as_ref().is_some_and(|a| a.sees_processes),
     })
@@ -130,6 +127,15 @@ fn prove(
     })
 }
 
+/// Several clusters, and nothing says which of them is the user's.
+fn homeless(user: &str) -> ServerError {
+    let text = format!(
+        "hadal: there are several clusters, and nothing says which of them is {user}'s: set cluster in [users.{user}], or \
+         gateway.default_cluster"
+    );
+    error(1045, "28000", text)
+}
+
 fn check_account(account: &Account) -> Result<(), ServerError> {
     if account.locked {
         return Err(error(4151, "HY000", "Access denied, this account is locked".into()));
@@ -142,24 +148,29 @@ fn check_account(account: &Account) -> Result<(), ServerError> {
 }
 
 /// The server's own words, with the host as a server would name it.
-fn access_denied(worker: &Worker, claim: &Claim, proof: &Proof) -> ServerError {
-    let host = client_name(worker, claim.client).unwrap_or_else(|| claim.client.to_string());
+fn access_denied(worker: &Worker, cluster: ClusterIndex, claim: &Claim, proof: &Proof) -> ServerError {
+    let host = client_name(worker, cluster, claim.client).unwrap_or_else(|| claim.client.to_string());
     let using = if proof.is_empty() { "NO" } else { "YES" };
     let text = format!("Access denied for user '{}'@'{host}' (using password: {using})", claim.user);
     error(1045, "28000", text)
 }
 
 /// The client's host name, where a server would know it without asking anybody: the machine itself.
-fn client_name(worker: &Worker, ip: IpAddr) -> Option<String> {
-    let view = worker.core.cluster(ClusterIndex(0)).view();
+fn client_name(worker: &Worker, cluster: ClusterIndex, ip: IpAddr) -> Option<String> {
+    let view = worker.core.cluster(cluster).view();
     let skip = view.catalogue.globals.get("skip_name_resolve");
     let resolves = !skip.is_some_and(|v| v.eq_ignore_ascii_case("ON") || v == "1");
     (resolves && ip.is_loopback()).then(|| "localhost".to_owned())
 }
 
 /// Has the accounts read again; true if a newer picture came soon enough.
-pub(super) async fn refresh(worker: &Worker) -> bool {
-    let entry = worker.core.cluster(ClusterIndex(0));
+pub(super) async fn refresh(worker: &Worker, claim: &Claim) -> bool {
+    let Some(cluster) = worker.core.home_of(&claim.user) else { return false };
+    refresh_cluster(worker, cluster).await
+}
+
+async fn refresh_cluster(worker: &Worker, cluster: ClusterIndex) -> bool {
+    let entry = worker.core.cluster(cluster);
     let before = entry.view().revision;
     entry.control.refresh();
     for _ in 0..50 {
@@ -169,4 +180,56 @@ pub(super) async fn refresh(worker: &Worker) -> bool {
         }
     }
     false
+}
+
+impl Session {
+    /// Checks that the client may log in to another cluster than its own, as it would have to without hadal: the
+    /// account for its host is there, too, with the same password.
+    pub(super) async fn admit_to(&mut self, cluster: ClusterIndex) -> Result<(), ServerError> {
+        let accounts = self.worker.core.cluster(cluster).view().accounts.clone();
+        if self.admitted.iter().any(|(at, known)| *at == cluster && Arc::ptr_eq(known, &accounts)) {
+            return Ok(());
+        }
+        if let Err(refused) = self.find_account(cluster, &accounts) {
+            // It may have been made a moment ago.
+            if !Box::pin(refresh_cluster(&self.worker, cluster)).await {
+                return Err(refused);
+            }
+            let newer = self.worker.core.cluster(cluster).view().accounts.clone();
+            self.find_account(cluster, &newer)?;
+        }
+        self.admitted.retain(|(at, _)| *at != cluster);
+        self.admitted.push((cluster, accounts));
+        Ok(())
+    }
+
+    fn find_account(&self, cluster: ClusterIndex, accounts: &topology::Accounts) -> Result<(), ServerError> {
+        let (user, ip) = (&self.identity.user, self.shared.client.ip());
+        let name = self.cluster_name(cluster);
+        let config = self.worker.core.config.load();
+        if config.clusters.get(&name).is_none_or(|c| c.accounts == AccountsSource::Config) {
+            return Ok(());
+        }
+        let denied = |why: String| {
+            Err(error(1045, "28000", format!("hadal: the statement goes to cluster {name}, {why}")))
+        };
+        if !accounts.loaded {
+            return denied("whose accounts are not known yet; try again in a moment".into());
+        }
+        let host_name = client_name(&self.worker, cluster, ip);
+        let host = ClientHost { ip, name: host_name.as_deref() };
+        let Some(account) = accounts.find(user, &host) else {
+            let host = host_name.as_deref().map_or_else(|| ip.to_string(), str::to_owned);
+            return denied(format!(
+                "which has no account for '{user}'@'{host}'; create it there with the same password"
+            ));
+        };
+        check_account(account)?;
+        let differs =
+            |method: &AuthMethod| matches!(method, AuthMethod::Native(hash) if *hash != self.identity.stored);
+        if account.methods.iter().all(differs) {
+            return denied(format!("where {user} has another password; both must be the same"));
+        }
+        Ok(())
+    }
 }

@@ -16,7 +16,7 @@ use super::identity::{Claim, Proof};
 use super::query::Job;
 use super::{Client, End, Identity, Session, UNREACHABLE, error};
 use crate::backend::{Backend, ExchangeError};
-use crate::place::{ClusterIndex, Place};
+use crate::place::Place;
 use crate::registry::{SessionShared, Signal};
 use crate::state::{Charset, StateSet};
 use crate::worker::Worker;
@@ -127,7 +127,7 @@ impl Login {
         if let Some(own) = &self.worker.core.config.load().gateway.version {
             return Some(own.clone());
         }
-        let view = self.worker.core.cluster(ClusterIndex(0)).view();
+        let view = self.worker.core.cluster(self.worker.core.front()).view();
         let known = |s: &&topology::ServerView| !s.version.is_empty();
         let server = view.primary().filter(known).or_else(|| view.servers.iter().find(known))?;
         let prefixed = server.version.contains("MariaDB") && server.version.starts_with("10.");
@@ -140,7 +140,7 @@ impl Login {
     }
 
     fn default_collation(&self) -> u8 {
-        let view = self.worker.core.cluster(ClusterIndex(0)).view();
+        let view = self.worker.core.cluster(self.worker.core.front()).view();
         let name = view.catalogue.globals.get("collation_server").map(String::as_str).unwrap_or_default();
         let id = view.catalogue.collations.iter().find(|(_, (collation, _))| &**collation == name);
         id.map_or(Charset::HANDSHAKE_ID, |(id, _)| *id as u8)
@@ -184,7 +184,7 @@ impl Login {
         match super::identity::identify(&self.worker, claim, proof) {
             Ok(identity) => Ok(identity),
             // The account may have been made, or its password changed, a moment ago.
-            Err(refused) if refused.code == 1045 && super::identity::refresh(&self.worker).await => {
+            Err(refused) if refused.code == 1045 && super::identity::refresh(&self.worker, claim).await => {
                 super::identity::identify(&self.worker, claim, proof)
             }
             Err(refused) => Err(refused),
@@ -304,7 +304,7 @@ impl Session {
         let job = Job::new(&command, ResponseKind::Simple, &facts);
         for _ in 0..2 {
             let (server, on_replica) = {
-                let view = self.worker.core.cluster(self.identity.cluster).view();
+                let view = self.worker.core.cluster(self.base).view();
                 match view.primary() {
                     Some(primary) => (primary.id, false),
                     // Reads still work while there is no primary.
@@ -314,7 +314,7 @@ impl Session {
                     },
                 }
             };
-            let place = Place { cluster: self.identity.cluster, server };
+            let place = Place { cluster: self.base, server };
             match self.obtain(place, &job, on_replica).await {
                 Ok(Some(backend)) => return self.check_out(backend, foreign).await,
                 Ok(None) => {}
@@ -357,11 +357,11 @@ impl Session {
         foreign: Option<&[u8]>,
     ) -> Result<(), ServerError> {
         let replicas: Vec<_> = {
-            let view = self.worker.core.cluster(self.identity.cluster).view();
+            let view = self.worker.core.cluster(self.base).view();
             view.servers.iter().filter(|s| s.takes_replica_reads()).map(|s| s.id).collect()
         };
         for server in replicas {
-            let place = Place { cluster: self.identity.cluster, server };
+            let place = Place { cluster: self.base, server };
             if let Some(backend) = self.obtain(place, job, true).await? {
                 return self.check_out(backend, foreign).await;
             }

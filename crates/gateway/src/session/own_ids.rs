@@ -56,12 +56,12 @@ impl Session {
 
     /// Other sessions that may hold a lock on the primary, as branches of a CASE.
     fn lock_holders(&self) -> String {
-        let primary = self.worker.core.cluster(self.identity.cluster).view().primary;
+        let primary = self.worker.core.cluster(self.base).view().primary;
         let mut branches = String::new();
         for session in self.worker.core.sessions.all() {
             if let Some((place, thread)) = session.backend()
                 && Some(place.server) == primary
-                && place.cluster == self.identity.cluster
+                && place.cluster == self.base
                 && session.id != self.shared.id
                 && !session.pins().is_empty()
             {

@@ -82,7 +82,7 @@ impl Session {
 
     /// Triggers, and views over their tables: of those only the names are compared.
     fn fires_a_leaving_trigger(&self, facts: &Facts) -> bool {
-        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let view = self.worker.core.cluster(self.target).view();
         match &view.catalogue.leaving_triggers {
             LeavingTriggers::None => false,
             LeavingTriggers::On(tables) => {
@@ -93,7 +93,7 @@ impl Session {
     }
 
     fn calls_a_session_function(&self, facts: &Facts) -> bool {
-        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let view = self.worker.core.cluster(self.target).view();
         let names = &view.catalogue.session_functions;
         let views = &view.catalogue.primary_only_views;
         let database = self.state.database.as_deref().map(String::from_utf8_lossy).unwrap_or_default();

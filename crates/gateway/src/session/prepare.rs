@@ -106,10 +106,11 @@ impl Session {
         statement: &Rc<Statement>,
     ) -> Result<(), ExchangeError> {
         let text = &statement.text;
+        let displaced = self.is_displaced(backend);
         let elsewhere = !Arc::ptr_eq(&text.state, &backend.state) && *text.state != *backend.state;
         if elsewhere {
             let mut state = (*text.state).clone();
-            if state.database.is_none() {
+            if displaced || state.database.is_none() {
                 // A connection cannot be without a database again; the text names its tables in full, or failed.
                 state.database.clone_from(&backend.state.database);
             }
@@ -118,7 +119,7 @@ impl Session {
         }
         let prepared = backend.prepare(&text.text).await;
         if elsewhere {
-            let state = self.state.clone();
+            let state = self.state_on(backend, displaced);
             self.bring_into(backend, &state).await?;
         }
         let closed =

@@ -49,11 +49,11 @@ impl Session {
 
     /// What sessions do on servers other than the primary: the rows of those servers' own lists.
     async fn look_at_other_servers(&mut self) -> HashMap<u32, Vec<Option<Vec<u8>>>> {
-        let primary = self.worker.core.cluster(self.identity.cluster).view().primary;
+        let primary = self.listing_server();
         let mut by_place: HashMap<Place, HashMap<u32, u32>> = HashMap::new();
         for session in self.worker.core.sessions.all() {
             if let Some((place, thread)) = session.backend()
-                && Some(place.server) != primary
+                && Some(place) != primary
                 && session.id != self.shared.id
             {
                 by_place.entry(place).or_default().insert(thread, session.id);
@@ -76,6 +76,15 @@ impl Session {
             }
         }
         found
+    }
+
+    /// The server whose list the client gets: that of the connection it holds, or the primary of its base.
+    fn listing_server(&self) -> Option<Place> {
+        if let Some(held) = &self.held {
+            return Some(held.place);
+        }
+        let primary = self.worker.core.cluster(self.base).view().primary;
+        primary.map(|server| Place { cluster: self.base, server })
     }
 
     /// The table with ids exchanged, as a derived table in SQL.
@@ -124,18 +133,18 @@ impl Session {
 
     /// Server threads of the primary that serve a session, and those that are idle in pools.
     fn threads(&self) -> (HashMap<u32, std::sync::Arc<SessionShared>>, HashSet<u32>) {
-        let primary = self.worker.core.cluster(self.identity.cluster).view().primary;
+        let primary = self.listing_server();
         let mut shown = HashMap::new();
         for session in self.worker.core.sessions.all() {
             if let Some((place, thread)) = session.backend()
-                && Some(place.server) == primary
+                && Some(place) == primary
             {
                 shown.insert(thread, session);
             }
         }
         let mut hidden = HashSet::new();
         for pool in self.worker.core.pools.all() {
-            if Some(pool.place.server) == primary {
+            if Some(pool.place) == primary {
                 hidden.extend(pool.idle_threads());
             }
         }

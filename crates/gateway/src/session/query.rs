@@ -119,6 +119,9 @@ impl Session {
         {
             return Ok(Ran::Refused);
         }
+        if !self.go_to_cluster(&job, began).await? {
+            return Ok(Ran::Refused);
+        }
         if self.split.is_some() && !self.stays_on_replica(&job) && !self.enter_primary(&job).await? {
             return Ok(Ran::Refused);
         }
@@ -162,6 +165,26 @@ impl Session {
         Ok(Ran::Refused)
     }
 
+    /// Chooses the cluster, and takes the opening of a transaction there. False: the client has been told why not.
+    async fn go_to_cluster(&mut self, job: &Job<'_>, began: Instant) -> Result<bool, End> {
+        if !self.ruled {
+            return Ok(true);
+        }
+        if let Err(why) = self.aim(job) {
+            self.count_refused(job, began);
+            self.refuse_route(job.command.sequence, &why).await?;
+            return Ok(false);
+        }
+        if self.moves
+            && let Some(refusal) = Box::pin(self.move_opening(job)).await?
+        {
+            self.count_refused(job, began);
+            self.send_error(job.command.sequence, &refusal).await?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
     /// Takes a transaction from its replica to the primary. False: the client has been told why not.
     async fn enter_primary(&mut self, job: &Job<'_>) -> Result<bool, End> {
         match Box::pin(self.leave_split(job)).await? {
@@ -180,7 +203,7 @@ impl Session {
         decision: &Decision,
         began: Instant,
     ) -> Result<Option<Tried>, End> {
-        let place = Place { cluster: self.cluster_of(job), server: decision.server };
+        let place = Place { cluster: self.target, server: decision.server };
         let bound = self.held.is_some();
         let mut backend = match self.obtain(place, job, decision.on_replica).await {
             Ok(Some(backend)) => backend,
@@ -218,6 +241,9 @@ impl Session {
                 self.last_why_view = matches!(decision.why, Why::View(_) | Why::Pinned(_));
                 self.finish(job, backend, &seen).await?;
                 self.note_split(job, decision);
+                if self.ruled {
+                    self.note_opening(job, &seen, !bound);
+                }
                 Ok(Some(Tried::Done(seen)))
             }
             Tried::ReplicaRefused => {
@@ -423,10 +449,6 @@ impl Session {
         }
     }
 
-    fn cluster_of(&self, _job: &Job<'_>) -> crate::place::ClusterIndex {
-        self.identity.cluster
-    }
-
     fn count_begun(&self, backend: &Backend) {
         self.shared.set_backend(Some((backend.place, backend.thread_id)));
         let entry = self.worker.core.cluster(backend.place.cluster);
@@ -443,7 +465,7 @@ impl Session {
     }
 
     pub(super) fn server_name(&self, server: ServerId) -> String {
-        self.worker.core.address_of(Place { cluster: self.identity.cluster, server })
+        self.worker.core.address_of(Place { cluster: self.target, server })
     }
 
     fn count_done(
@@ -488,6 +510,7 @@ impl Session {
         let server = self.server_name(decision.server);
         let pins = std::mem::take(&mut self.pins);
         self.end_split();
+        self.opening = None;
         self.shared.pins.store(0, Ordering::Relaxed);
         self.forget_diagnostics();
         let ends = job.facts.effects.contains(Effects::COMMIT);
@@ -511,10 +534,11 @@ impl Session {
 
     /// State of the session for the lexer, after `state` has changed.
     pub(super) fn set_state(&mut self, state: crate::state::StateSet) {
-        let view = self.worker.core.cluster(self.identity.cluster).view();
+        self.base = self.base_of(state.database.as_deref());
+        let view = self.worker.core.cluster(self.base).view();
         let default_mode = view.catalogue.globals.get("sql_mode").map(String::as_str).unwrap_or_default();
         let changes = &self.worker.core.global_changes;
-        let newer = changes.newest(self.identity.cluster, "sql_mode", default_mode);
+        let newer = changes.newest(self.base, "sql_mode", default_mode);
         self.mode = state.lexer_mode(newer.as_deref().unwrap_or(default_mode));
         drop(view);
         if state.database != self.state.database {

@@ -96,7 +96,7 @@ impl Session {
             return true;
         }
         let plain = facts.access == Access::Read && facts.functions.is_empty();
-        !plain && self.worker.core.cluster(self.identity.cluster).view().catalogue.code_reads_insert_id
+        !plain && self.worker.core.cluster(self.target).view().catalogue.code_reads_insert_id
     }
 
     fn missing(&self, backend: &Backend, facts: &Facts, disturbed: bool) -> Missing {

@@ -33,7 +33,7 @@ impl Session {
         if let Some(lease) = &self.lease
             && Some(lease.id) == self.sequence_on
         {
-            self.direct_to = Some(lease.place.server);
+            self.direct_to = Some(lease.place);
             return Ok(true);
         }
         if self.sequence_lost || self.sequence_on.is_some() {

@@ -60,7 +60,7 @@ impl Session {
             return !leaves && (facts.access != Access::Write || crate::route::changes_session_only(facts));
         }
         let database = self.state.database.as_deref();
-        let view = self.worker.core.cluster(self.identity.cluster).view();
+        let view = self.worker.core.cluster(self.target).view();
         let hinted_away = job.hint.is_some_and(|h| h.to.is_some());
         facts.access == Access::Read
             && !hinted_away
@@ -83,7 +83,7 @@ impl Session {
         }
         let Some(begin) = split.begin else { return Ok(None) };
         let primary: Option<ServerId> = {
-            let view = self.worker.core.cluster(self.identity.cluster).view();
+            let view = self.worker.core.cluster(self.target).view();
             view.primary().map(|p| p.id)
         };
         let Some(server) = primary else {
@@ -93,7 +93,7 @@ impl Session {
                 "hadal: the transaction needs a primary, and there is none".into(),
             )));
         };
-        let place = Place { cluster: self.identity.cluster, server };
+        let place = Place { cluster: self.target, server };
         let mut backend = match self.obtain(place, job, false).await {
             Ok(Some(backend)) => backend,
             Ok(None) => {

@@ -7,6 +7,7 @@ use std::task::Poll;
 use mysql_wire::ServerError;
 use sql::Effects;
 
+use super::displaced::{is_about_the_database, needs_database};
 use super::query::Job;
 use super::{Session, UNREACHABLE, error};
 use crate::backend::{self, Backend, ExchangeError, OpenError, Opening};
@@ -23,14 +24,11 @@ impl Session {
         job: &Job<'_>,
         on_replica: bool,
     ) -> Result<Option<Backend>, ServerError> {
-        if let Some(mut held) = self.held.take() {
-            if super::restore::asks(job.facts)
-                && let Err(refusal) = Box::pin(self.restore(&mut held, job, false)).await
-            {
-                self.held = Some(held);
-                return Err(refusal);
-            }
-            return Ok(Some(held));
+        if let Some(held) = self.held.take() {
+            return self.use_held(held, job).await.map(Some);
+        }
+        if place.cluster != self.identity.cluster {
+            self.admit_to(place.cluster).await?;
         }
         if self.lease.as_ref().is_some_and(|lease| lease.untold) {
             Box::pin(self.hear_lease()).await;
@@ -51,6 +49,16 @@ impl Session {
         if disturbed {
             match Box::pin(self.bring_up(&mut backend, job)).await {
                 Ok(()) => {}
+                Err(ExchangeError::Refused(refused))
+                    if place.cluster != self.base && is_about_the_database(&refused) =>
+                {
+                    drop(backend);
+                    let known = self.is_to_be_displaced(place.cluster, job.facts);
+                    if known || !self.note_lack(place.cluster, job.facts) {
+                        return Err(self.lacks_database(place.cluster, Some(&refused)));
+                    }
+                    return Box::pin(self.obtain(place, job, on_replica)).await;
+                }
                 Err(ExchangeError::Refused(refused)) if refused.code == 1049 && self.entered_once => {
                     // Somebody has dropped the session's database. It goes on without one, as on a server.
                     drop(backend);
@@ -77,6 +85,22 @@ impl Session {
             return Err(refusal);
         }
         Ok(Some(backend))
+    }
+
+    /// The connection that the session holds, for a command that may depend on what only some ask for.
+    async fn use_held(&mut self, mut held: Backend, job: &Job<'_>) -> Result<Backend, ServerError> {
+        if self.is_displaced(&held) && needs_database(job.facts) {
+            let refusal = self.lacks_database(held.place.cluster, None);
+            self.held = Some(held);
+            return Err(refusal);
+        }
+        if super::restore::asks(job.facts)
+            && let Err(refusal) = Box::pin(self.restore(&mut held, job, false)).await
+        {
+            self.held = Some(held);
+            return Err(refusal);
+        }
+        Ok(held)
     }
 
     /// The leased connection, if it is there; or the one that the last statement ran on, where that matters and
@@ -186,6 +210,13 @@ impl Session {
                 tracing::warn!(server = %address, user = %self.identity.user, error = %refused, "a replica refused a login");
                 Ok(None)
             }
+            Err(OpenError::Refused(refused)) if place.cluster != self.identity.cluster => {
+                let text = format!(
+                    "hadal: the statement goes to cluster {}, whose server {address} refused the login: {}",
+                    entry.name, refused.message
+                );
+                Err(ServerError { message: text, ..refused })
+            }
             Err(OpenError::Refused(refused)) => Err(refused),
             Err(OpenError::Unreachable(why)) => {
                 entry.control.suspect(place.server);
@@ -231,8 +262,9 @@ impl Session {
             // Before an exchange of the gateway's own swallows it.
             self.hear_late(backend).await?;
         }
-        let state = self.state.clone();
-        if self.has_old_view(backend) && backend.state.database == state.database {
+        let displaced = self.is_to_be_displaced(backend.place.cluster, job.facts);
+        let state = self.state_on(backend, displaced);
+        if !displaced && self.has_old_view(backend) && backend.state.database == state.database {
             self.enter_again(backend).await?;
         }
         self.bring_into(backend, &state).await?;

@@ -11,6 +11,7 @@ pub(crate) struct Draft {
     pub(crate) effects: Effects,
     pub(crate) tables: Vec<TableName>,
     pub(crate) functions: Vec<FunctionName>,
+    pub(crate) schemas: Vec<Option<Box<str>>>,
 }
 
 impl Draft {
@@ -23,6 +24,7 @@ impl Draft {
             effects: Effects::NONE,
             tables: Vec::new(),
             functions: Vec::new(),
+            schemas: Vec::new(),
         }
     }
 
@@ -49,6 +51,7 @@ impl Draft {
     /// What a statement that could not be understood is.
     pub(crate) fn not_understood(&mut self) {
         self.write(Reason::NotUnderstood);
+        self.effect(Effects::UNCLEAR);
     }
 
     /// Adds another statement, or another reading of the same one.
@@ -57,12 +60,14 @@ impl Draft {
         self.effects |= other.effects;
         self.tables.extend(other.tables);
         self.functions.extend(other.functions);
+        self.schemas.extend(other.schemas);
     }
 
     /// Every name once, in a stable order.
     pub(crate) fn tidy(&mut self) {
         dedup(&mut self.tables);
         dedup(&mut self.functions);
+        dedup(&mut self.schemas);
     }
 }
 

@@ -5,7 +5,8 @@ use crate::keyword::Keyword as K;
 use crate::lex::Kind;
 use crate::{Effects, Reason, Verb};
 
-pub(super) fn call(draft: &mut Draft) {
+pub(super) fn call(words: Words<'_>, draft: &mut Draft) {
+    draft.schemas.extend(super::table::qualified(words, 1).map(|(routine, _)| routine.schema));
     draft.verb = Verb::Call;
     draft.effect(Effects::CALL | Effects::MAY_SET_INSERT_ID);
     draft.write(Reason::Procedure);

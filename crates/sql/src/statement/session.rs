@@ -28,7 +28,8 @@ pub(super) fn handler(words: Words<'_>, draft: &mut Draft) {
     let opens = (1..words.len()).any(|at| words.is(at, K::Open));
     draft.effect(if opens { Effects::HANDLER_OPEN } else { Effects::HANDLER });
     draft.primary(Reason::OwnConnection);
-    if let Some((name, _)) = super::table::qualified(words, 1) {
+    // READ and CLOSE name the handler, which may be an alias.
+    if let Some((name, _)) = super::table::qualified(words, 1).filter(|_| opens) {
         draft.tables.push(name);
     }
 }

@@ -21,6 +21,11 @@ pub(super) fn show(words: Words<'_>, draft: &mut Draft) {
     ) {
         at += 1;
     }
+    match named_schema(words, at) {
+        Some(schema) => draft.schemas.push(Some(schema)),
+        None if lists_schema(words, at) => draft.schemas.push(None),
+        None => {}
+    }
     match words.keyword(at) {
         Some(K::Hadal) => hadal(Effects::SHOW_HADAL, draft),
         Some(K::Tables | K::Triggers | K::Databases | K::Schemas) => in_schema(words, at + 1, draft),
@@ -46,6 +51,29 @@ pub(super) fn show(words: Words<'_>, draft: &mut Draft) {
         Some(K::Profile | K::Profiles) => draft.primary(Reason::OwnConnection),
         _ => draft.primary(Reason::ServerState),
     }
+}
+
+/// The schema in `SHOW TABLES FROM shop`, `SHOW TABLE STATUS IN shop`, `SHOW CREATE DATABASE shop`, `SHOW CREATE PROCEDURE
+/// shop.p`. Where a table is shown, its name has the schema.
+fn named_schema(words: Words<'_>, what: usize) -> Option<Box<str>> {
+    match words.keyword(what) {
+        Some(K::Columns | K::Fields | K::Index | K::Indexes | K::Keys) => return None,
+        Some(K::Create) if matches!(words.keyword(what + 1), Some(K::Database | K::Schema)) => {
+            return words.name(words.len() - 1).map(String::into_boxed_str);
+        }
+        Some(K::Create) => return table::qualified(words, what + 2)?.0.schema,
+        _ => {}
+    }
+    let end = (what..words.len()).find(|at| matches!(words.keyword(*at), Some(K::Where | K::Like)));
+    let from =
+        (what..end.unwrap_or(words.len())).find(|at| matches!(words.keyword(*at), Some(K::From | K::In)))?;
+    words.name(from + 1).map(String::into_boxed_str)
+}
+
+/// Whether it is about all of a schema: `SHOW [OPEN] TABLES`, `SHOW TABLE STATUS`, `SHOW TRIGGERS`, `SHOW EVENTS`.
+fn lists_schema(words: Words<'_>, what: usize) -> bool {
+    matches!(words.keyword(what), Some(K::Tables | K::Triggers | K::Table | K::Open))
+        || words.says(what, "events")
 }
 
 fn hadal(effect: Effects, draft: &mut Draft) {

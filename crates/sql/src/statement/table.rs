@@ -1,8 +1,10 @@
 //! Names in the place of a table.
 //!
 //! The walk follows the keywords that a table name comes after, one level of parentheses at a time. It reports too
-//! much rather than too little: names of common table expressions, and aliases in a multi-table DELETE.
+//! much rather than too little. Names of common table expressions are left out, and so are the targets of a multi-table
+//! DELETE: those are aliases, or tables that are named once more behind FROM or USING.
 
+use super::local::LocalNames;
 use super::{Draft, Words};
 use crate::TableName;
 use crate::keyword::Keyword as K;
@@ -21,7 +23,14 @@ struct Level {
 
 /// Adds the tables of `words` to `draft`; returns the places of their names, in order.
 pub(super) fn collect(words: Words<'_>, draft: &mut Draft) -> Vec<usize> {
-    let mut walk = Walk { words, levels: Vec::new(), level: Level::default(), places: Vec::new() };
+    let mut walk = Walk {
+        words,
+        levels: Vec::new(),
+        level: Level::default(),
+        places: Vec::new(),
+        local: LocalNames::of(words),
+        skip_until: 0,
+    };
     let mut at = 0;
     while at < words.len() {
         at = walk.step(at, draft);
@@ -46,6 +55,9 @@ struct Walk<'a> {
     levels: Vec<Level>,
     level: Level,
     places: Vec<usize>,
+    local: LocalNames,
+    /// Names in front of this index are no tables.
+    skip_until: usize,
 }
 
 impl Walk<'_> {
@@ -80,6 +92,17 @@ impl Walk<'_> {
     }
 
     fn name(&mut self, at: usize, draft: &mut Draft) -> usize {
+        if at < self.skip_until {
+            return at + 1;
+        }
+        if self.is_sequence_call(at) {
+            self.level.expects = false;
+            if let Some((sequence, next)) = qualified(self.words, at + 2) {
+                draft.tables.push(sequence);
+                self.places.push(next - 1);
+            }
+            return at + 1;
+        }
         if let Some(keyword) = self.words.keyword(at)
             && self.clause(at, keyword)
         {
@@ -91,9 +114,16 @@ impl Walk<'_> {
         self.level.expects = false;
         // `JSON_TABLE(…)` in the place of a table.
         let is_call = self.words.says(at, "json_table") && self.words.punct(at + 1, b'(');
+        if self.words.punct(at + 1, b'.') && self.words.punct(at + 2, b'*') {
+            // `GRANT … ON shop.*`
+            draft.schemas.push(self.words.name(at).map(String::into_boxed_str));
+            return at + 3;
+        }
         match qualified(self.words, at) {
             Some((table, next)) if !is_call => {
-                draft.tables.push(table);
+                if table.schema.is_some() || !self.local.covers(at, &table.name) {
+                    draft.tables.push(table);
+                }
                 self.places.push(next - 1);
                 next
             }
@@ -116,7 +146,8 @@ impl Walk<'_> {
             K::On => self.on(at),
             K::Like => self.like(at),
             K::For => self.sequence_value(at),
-            K::Insert | K::Replace | K::Delete if self.starts_dml(at) => self.start_list(),
+            K::Insert | K::Replace if self.starts_dml(at) => self.start_list(),
+            K::Delete if self.starts_dml(at) => self.delete(at),
             K::LowPriority | K::HighPriority | K::Delayed | K::Quick | K::Ignore | K::Lateral => {
                 return self.level.expects || !self.level.in_list;
             }
@@ -165,9 +196,33 @@ impl Walk<'_> {
         self.level.expects = self.words.is_name(at + 1);
     }
 
-    /// `DELETE FROM a USING a JOIN b`, as opposed to `JOIN b USING (x)`, `EXECUTE s USING @a`.
+    /// `NEXTVAL(s)`, `LASTVAL(s)`, `SETVAL(s, 1)`.
+    fn is_sequence_call(&self, at: usize) -> bool {
+        self.words.punct(at + 1, b'(')
+            && !self.words.punct_before(at, b'.')
+            && ["nextval", "lastval", "setval"].iter().any(|f| self.words.says(at, f))
+    }
+
+    /// `DELETE a, b.* FROM …`, `DELETE FROM a, b.* USING …`: what is deleted from is named again where it is read.
+    fn delete(&mut self, at: usize) {
+        let option = |at| matches!(self.words.keyword(at), Some(K::LowPriority | K::Quick | K::Ignore));
+        let first = (at + 1..self.words.len()).find(|at| !option(*at)).unwrap_or(at + 1);
+        let is_list = |at: usize| {
+            self.words.is_name(at) || [b',', b'.', b'*'].iter().any(|byte| self.words.punct(at, *byte))
+        };
+        let end = if self.words.is(first, K::From) { K::Using } else { K::From };
+        let targets = first + usize::from(end == K::Using);
+        let stops = |at: &usize| self.words.is(*at, end) || self.words.is(*at, K::Delete) || !is_list(*at);
+        let stop = (targets..self.words.len()).find(stops);
+        if let Some(stop) = stop.filter(|stop| self.words.is(*stop, end)) {
+            self.skip_until = stop;
+        }
+        self.start_list();
+    }
+
+    /// `DELETE FROM a USING a JOIN b`, as opposed to `JOIN b USING (x)`, `EXECUTE s USING @a`, `CONVERT(x USING utf8)`.
     fn using(&mut self, at: usize) -> bool {
-        if self.words.is_name(at + 1) && self.words.is(0, K::Delete) {
+        if self.words.is_name(at + 1) && self.level.in_list {
             self.start_list();
         } else {
             self.level.expects = false;
@@ -204,7 +259,7 @@ impl Walk<'_> {
     fn on(&mut self, at: usize) {
         let names_table = matches!(self.words.keyword(0), Some(K::Create | K::Drop | K::Grant | K::Revoke));
         let is_rule = matches!(self.words.keyword(at + 1), Some(K::Delete | K::Update));
-        self.level.expects = names_table && !is_rule && self.words.is_name(at + 1);
+        self.level.expects = names_table && !is_rule && !self.level.in_list && self.words.is_name(at + 1);
     }
 
     /// `CREATE TABLE a LIKE b`.

@@ -40,7 +40,7 @@ pub(super) fn by_verb(words: Words<'_>, draft: &mut Draft) {
         K::Update => writes(Verb::Update, draft),
         K::Delete => writes(Verb::Delete, draft),
         K::Load => maintenance::load(words, draft),
-        K::Call => program::call(draft),
+        K::Call => program::call(words, draft),
         K::Do => program::do_expressions(draft),
         K::Set => set::classify(words, draft),
         K::Use => session::use_schema(draft),
