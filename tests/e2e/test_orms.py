@@ -126,7 +126,7 @@ def test_the_flask_shop_passes_its_own_tests(endpoint, driver):
         PYTHONPATH=".",
         DATABASE_URL=endpoint.url(driver),
     )
-    assert "4 passed" in said
+    assert "5 passed" in said
 
 
 def test_the_django_shop_passes_its_own_tests(endpoint):
