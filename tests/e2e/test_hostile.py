@@ -235,6 +235,43 @@ def test_an_insert_id_is_known_whatever_the_session_has_set(few, servers, opened
     assert ask(client, "SELECT LAST_INSERT_ID()") == [(str(expected).encode(),)]
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["BEGIN"],
+        ["INSERT INTO kept (id, note) VALUES (NULL, 'mine') ON DUPLICATE KEY UPDATE note = 'x'", "COMMIT"],
+        ["INSERT INTO kept (id, note) VALUES (100001, 'given')"],
+        ["INSERT INTO kept (id, note) VALUES (100001, 'given')", "INSERT INTO kept (id, note) VALUES (100002, 'too')"],
+        ["SET @mine = 1"],
+        ["REPLACE INTO kept (id, note) VALUES (100001, 'given')", "BEGIN"],
+    ],
+)
+def test_nobody_sees_another_sessions_insert_id(one, servers, opened, steps):
+    servers.primary.sql("DELETE FROM app.kept WHERE id > 100000", "ALTER TABLE app.kept AUTO_INCREMENT = 1")
+    other = enter(opened, one)
+    assert ask(other, "INSERT INTO kept (note) VALUES ('of another')") == "OK"
+    foreign = ask(other, "SELECT LAST_INSERT_ID()")
+    leave(other)
+    session = enter(opened, one)
+    for step in steps:
+        assert ask(session, step) == "OK"
+    expected = b"0"
+    if "NULL" in steps[0]:
+        expected = str(servers.primary.sql("SELECT MAX(id) FROM app.kept")[0][0]).encode()
+    assert foreign != [(expected,)]
+    assert ask(session, "SELECT LAST_INSERT_ID()") == [(expected,)]
+    assert ask(session, "SELECT @@last_insert_id") == [(expected,)]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_counts_of_rows_are_kept_in_variables_and_tie_nobody_to_a_replica(few, opened, rows):
+    client = enter(opened, few)
+    assert len(ask(client, f"SELECT a FROM numbers ORDER BY a LIMIT {rows}")) == rows
+    assert ask(client, "SET @found = FOUND_ROWS(), @counted = ROW_COUNT()") == "OK"
+    assert ask(client, "INSERT INTO kept (note) VALUES ('after counting')") == "OK"
+    assert ask(client, "SELECT @found, @counted") == [(str(rows).encode(), b"-1")]
+
+
 def is_leasing(endpoint, opened, client):
     watcher = enter(opened, endpoint, user=ADMIN_USER, password=ADMIN_PASSWORD)
     rows = ask(watcher, "SHOW HADAL SESSIONS")

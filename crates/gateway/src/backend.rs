@@ -73,6 +73,8 @@ pub(crate) struct Connection {
     pub(crate) had_private: bool,
     /// Its server will close it soon: it is not given back.
     pub(crate) short_lived: bool,
+    /// Its list of warnings and errors may not be empty.
+    pub(crate) listed: bool,
     /// What `LAST_INSERT_ID()` gives there, where that is known.
     pub(crate) insert_id: Option<u64>,
     /// Commands to be sent in front of the next one that need no answer (`COM_STMT_CLOSE`).

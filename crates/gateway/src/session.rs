@@ -138,6 +138,23 @@ pub(crate) enum InsertId {
     Known(u64),
     /// Only the connection of this id, held or leased, knows.
     On(u64),
+    /// That connection still had another session's when the server answered an INSERT with the id `told`. It has that
+    /// one now if the id was generated, and the other if the client gave it (tried on MariaDB 10.11).
+    Perhaps {
+        on: u64,
+        told: u64,
+        before: u64,
+    },
+}
+
+impl InsertId {
+    /// The connection that has to be asked.
+    pub(crate) fn on(self) -> Option<u64> {
+        match self {
+            InsertId::Known(_) => None,
+            InsertId::On(on) | InsertId::Perhaps { on, .. } => Some(on),
+        }
+    }
 }
 
 pub(crate) struct Session {

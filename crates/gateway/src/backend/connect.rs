@@ -105,6 +105,7 @@ impl Backend {
             untold: false,
             had_private: false,
             short_lived: false,
+            listed: false,
             insert_id: Some(0),
             outbox: Vec::new(),
             slot,
@@ -125,6 +126,7 @@ impl Backend {
     ) -> Result<(), ExchangeError> {
         self.outbox.clear();
         self.insert_id = None;
+        self.listed = false;
         self.command(&[0x1f]).await?;
         self.statements.clear();
         let mut state = (**new).clone();

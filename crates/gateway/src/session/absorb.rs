@@ -97,6 +97,10 @@ impl Session {
     ) {
         absorbed.named = true;
         match name {
+            "session_track_transaction_info" => {
+                self.tracked.set(name, value);
+                state.set_variable(name, value);
+            }
             _ if name.starts_with("session_track_") => {
                 self.tracked.set(name, value);
                 absorbed.trackers = true;
@@ -148,6 +152,10 @@ impl Session {
         backend: &mut Backend,
     ) -> Result<(), crate::backend::ExchangeError> {
         let pong = backend.command(&[mysql_wire::Command::Ping as u8]).await?;
+        if self.last.ran_on.is_some_and(|(_, id, _)| id == backend.id) {
+            // That was the last statement there.
+            self.last.ran_on = None;
+        }
         let ok = mysql_wire::OkPacket::parse(pong.payload(), backend.response_capabilities())?;
         let mut state = (*self.state).clone();
         let mut absorbed = Absorbed::default();
@@ -255,7 +263,7 @@ fn ascii(value: &[u8]) -> Arc<str> {
 }
 
 /// `SET STATEMENT … FOR …`: trackers report the values, though they are gone with the statement.
-pub(super) fn sets_for_one_statement(facts: &Facts) -> bool {
+fn sets_for_one_statement(facts: &Facts) -> bool {
     let mut words = facts.digest_text.split_whitespace();
     let mut is = |word: &str| words.next().is_some_and(|w| w.eq_ignore_ascii_case(word));
     is("set") && is("statement")

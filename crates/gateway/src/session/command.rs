@@ -167,7 +167,9 @@ impl Session {
         self.set_state(state);
         self.tracked = super::response::Tracked::new(self.client.capabilities, &self.default_tracked());
         self.insert_id = super::InsertId::Known(0);
-        self.last = super::LastStatement::default();
+        // What FOUND_ROWS() gives outlives it (tried on MariaDB 10.11).
+        let found_rows = self.last.found_rows;
+        self.last = super::LastStatement { found_rows, ..Default::default() };
         self.send_ok(sequence).await
     }
 
@@ -179,7 +181,7 @@ impl Session {
         self.opening = None;
         self.shared.pins.store(0, Ordering::Relaxed);
         self.shared.leasing.store(false, Ordering::SeqCst);
-        if let super::InsertId::On(_) = self.insert_id {
+        if self.insert_id.on().is_some() {
             self.insert_id = super::InsertId::Known(0);
         }
         if let Some(lease) = self.lease.take() {

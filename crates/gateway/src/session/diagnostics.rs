@@ -5,12 +5,35 @@
 
 use mysql_wire::column::{collation, column_flag, column_type};
 use mysql_wire::{ColumnDef, TextResult};
-use sql::Effects;
+use sql::{Effects, SpanKind, Verb};
 
+use super::client::CommandPacket;
 use super::query::Job;
+use super::special::replace;
 use super::{End, Session};
+use crate::place::Place;
 
 impl Session {
+    /// A question about the last statement.
+    pub(super) async fn about_last(&mut self, mut job: Job<'_>, text: &[u8]) -> Result<(), End> {
+        let counts = Effects::USES_FOUND_ROWS | Effects::USES_ROW_COUNT;
+        if job.facts.verb != Verb::Set || self.held.is_some() || !job.facts.effects.intersects(counts) {
+            return self.diagnose(job).await;
+        }
+        // `SET @n = FOUND_ROWS()` must not tie the session to the replica that has just been read from.
+        Box::pin(self.return_lease()).await;
+        let row_count = format!("({})", self.last.row_count);
+        let known = replace(text, &sql::spans(text, self.mode, SpanKind::RowCount), row_count.as_bytes());
+        let found_rows = self.last.found_rows.to_string();
+        let known =
+            replace(&known, &sql::spans(&known, self.mode, SpanKind::FoundRows), found_rows.as_bytes());
+        let command = CommandPacket::of_query(&known, job.command.sequence);
+        let facts = self.worker.facts(&known, self.mode);
+        (job.command, job.facts) = (&command, &facts);
+        self.last.found_on = None;
+        self.run(job).await.map(drop)
+    }
+
     pub(super) async fn diagnose(&mut self, job: Job<'_>) -> Result<(), End> {
         let normal = job.facts.digest_text.to_ascii_lowercase();
         let normal: String = normal.split_whitespace().collect();
@@ -56,6 +79,10 @@ impl Session {
         let about_conditions = facts.effects.contains(Effects::USES_DIAGNOSTICS);
         let asked = if about_conditions { self.last.conditions_on } else { self.last.ran_on };
         let Some((place, id, uses)) = asked else { return false };
+        if facts.effects.intersects(super::pinning::ALL_PINNING) && !self.is_primary(place) {
+            // It would tie the session to a replica.
+            return false;
+        }
         if self.lease.as_ref().is_some_and(|l| l.id == id) {
             self.direct_to = Some(place);
             return true;
@@ -65,6 +92,10 @@ impl Session {
         Box::pin(self.keep_lease(backend)).await;
         self.direct_to = Some(place);
         true
+    }
+
+    fn is_primary(&self, place: Place) -> bool {
+        self.worker.core.cluster(place.cluster).view().primary == Some(place.server)
     }
 
     fn answer_from_memory(&self, normal: &str) -> Option<Answer> {

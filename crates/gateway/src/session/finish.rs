@@ -6,7 +6,7 @@ use sql::{Effects, Facts};
 use super::absorb::is_untold;
 use super::query::Job;
 use super::response::Seen;
-use super::{End, InsertId, Pins, Session};
+use super::{End, Pins, Session};
 use crate::backend::Backend;
 
 impl Session {
@@ -49,12 +49,13 @@ impl Session {
         }
         self.update_transaction(job, seen);
         let runs = job.kind != ResponseKind::Prepare;
-        if job.facts.access != sql::Access::Read || super::restore::changes_insert_id(job.facts, seen) {
-            backend.insert_id = None;
-        }
+        super::last::note_list(&mut backend, job.facts, seen);
         if runs {
             self.update_pins(job.facts, seen);
             self.note_last(job.facts, &backend, seen);
+            if super::restore::changes_insert_id(job.facts, seen) || seen.error.is_some() {
+                backend.insert_id = None;
+            }
             self.note_sequence(job.facts, &backend);
             self.tell_control_plane(job.facts);
         }
@@ -65,7 +66,7 @@ impl Session {
             return Err(End::Quit);
         }
         if !runs {
-            self.note_preparation(&backend, seen);
+            self.note_preparation(job.facts, &backend, seen);
         }
         let keep = self.knows_something(job.facts, seen, runs);
         self.settle(backend, keep).await
@@ -86,7 +87,7 @@ impl Session {
             return Ok(());
         }
         let knows_something = knows_something
-            || self.insert_id == InsertId::On(backend.id)
+            || self.insert_id.on() == Some(backend.id)
             || self.sequence_on == Some(backend.id);
         if !knows_something {
             self.release(backend);

@@ -1,10 +1,10 @@
 //! What is remembered of the last statement: who ran it, and what it left behind.
 
-use sql::{Effects, Facts};
+use sql::{Effects, Facts, Verb};
 
 use super::response::Seen;
 use super::restore::changes_insert_id;
-use super::{InsertId, LastStatement, Session};
+use super::{LastStatement, Session};
 use crate::backend::Backend;
 
 impl Session {
@@ -27,10 +27,8 @@ impl Session {
             _ => -1,
         };
         let here = (backend.place, backend.id, backend.uses + 1);
-        let conditions = seen.warnings > 0 || seen.error.is_some();
-        // The list of warnings outlives statements that use no table and leave none of their own (tried on 10.11).
-        let outlived =
-            !conditions && facts.tables.is_empty() && seen.last_rows.is_some() && self.last.has_conditions;
+        let conditions = leaves_conditions(seen);
+        let outlived = !conditions && self.last.has_conditions && !clears_conditions(facts);
         let outlived_on = match self.last.conditions_on {
             Some((_, id, _)) if id == backend.id => Some(here),
             elsewhere => elsewhere,
@@ -45,7 +43,7 @@ impl Session {
             captured_warnings: if outlived { self.last.captured_warnings.take() } else { None },
         };
         if changes_insert_id(facts, seen) {
-            self.insert_id = InsertId::On(backend.id);
+            self.insert_id = self.insert_id_after(facts, backend, seen);
         }
     }
 
@@ -63,13 +61,37 @@ impl Session {
     }
 
     /// Preparing a statement leaves warnings and errors like running it, and nothing else.
-    pub(super) fn note_preparation(&mut self, backend: &Backend, seen: &Seen) {
+    pub(super) fn note_preparation(&mut self, facts: &Facts, backend: &Backend, seen: &Seen) {
         let here = (backend.place, backend.id, backend.uses + 1);
-        self.last.conditions_on = Some(here);
-        self.last.has_conditions = seen.warnings > 0 || seen.error.is_some();
-        self.last.captured_warnings = None;
+        let on_this = self.last.conditions_on.is_some_and(|(_, id, _)| id == backend.id);
+        let replaced = leaves_conditions(seen) || clears_conditions(facts);
+        if replaced {
+            self.last.has_conditions = leaves_conditions(seen);
+            self.last.captured_warnings = None;
+        }
+        if replaced || on_this {
+            self.last.conditions_on = Some(here);
+        }
         if self.last.ran_on.is_some_and(|(_, id, _)| id == backend.id) {
             self.last.ran_on = Some(here);
         }
     }
+}
+
+fn leaves_conditions(seen: &Seen) -> bool {
+    seen.warnings > 0 || seen.error.is_some()
+}
+
+/// The list of warnings outlives statements that use no table and leave none of their own (tried on MariaDB 10.11).
+fn clears_conditions(facts: &Facts) -> bool {
+    !facts.tables.is_empty()
+        || (facts.verb == Verb::Show
+            && !facts.effects.intersects(Effects::USES_PROCESSLIST | Effects::USES_DIAGNOSTICS))
+        || facts.digest_text.contains("FROM (")
+        || facts.digest_text.starts_with("WITH")
+}
+
+/// What the connection's own list is after the statement.
+pub(super) fn note_list(backend: &mut Backend, facts: &Facts, seen: &Seen) {
+    backend.listed = leaves_conditions(seen) || (backend.listed && !clears_conditions(facts));
 }

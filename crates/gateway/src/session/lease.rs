@@ -67,10 +67,9 @@ impl Session {
             let digits: Vec<u8> = values.get(i)?.as_deref()?.iter().copied().filter(|b| *b != 0).collect();
             std::str::from_utf8(&digits).ok()?.parse::<u64>().ok()
         };
-        if self.insert_id == InsertId::On(backend.id) {
+        if self.insert_id.on() == Some(backend.id) {
             let Some(id) = number(0) else { return Err(ExchangeError::NoAnswer) };
-            self.insert_id = InsertId::Known(id);
-            backend.insert_id = Some(id);
+            self.learn_insert_id(backend, id);
         }
         if self.last.found_on.is_some_and(|(_, id, _)| id == backend.id) {
             self.last.found_rows = number(1).unwrap_or(self.last.found_rows);
@@ -88,7 +87,7 @@ impl Session {
 
     /// The connection is gone, and with it what it knew; on a direct connection the client would be gone, too.
     pub(super) fn forget_diagnostics(&mut self) {
-        let InsertId::On(id) = self.insert_id else { return };
+        let Some(id) = self.insert_id.on() else { return };
         if ![&self.lease, &self.held].into_iter().flatten().any(|known| known.id == id) {
             self.insert_id = InsertId::Known(0);
         }

@@ -70,11 +70,6 @@ impl Session {
         {
             self.pins.insert(Pins::PROCEDURE);
         }
-        if effects.intersects(SETS) && super::absorb::sets_for_one_statement(facts) {
-            // What it reports of its own is gone again, what the statement inside it has set is not, and nothing tells
-            // one from the other.
-            self.pins.insert(Pins::UNKNOWN_CHANGE);
-        }
         if effects.contains(Effects::UNLOCK_TABLES) && !failed && !effects.contains(Effects::LOCK_TABLES) {
             self.pins.remove(Pins::TABLE_LOCK);
         }
@@ -108,12 +103,6 @@ impl Session {
             || (facts.access == sql::Access::Read && facts.tables.iter().any(is_such_a_view))
     }
 }
-
-/// Statements that set variables of the session.
-const SETS: Effects = Effects::SETS_SYSTEM_VARIABLE
-    .union(Effects::SETS_AUTOCOMMIT)
-    .union(Effects::SET_NAMES)
-    .union(Effects::NEXT_TRANSACTION);
 
 const PINNING: &[(Effects, Pins)] = &[
     (Effects::SETS_USER_VARIABLE, Pins::USER_VARIABLE),

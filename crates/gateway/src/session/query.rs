@@ -247,6 +247,8 @@ impl Session {
                 Ok(Some(Tried::Done(seen)))
             }
             Tried::ReplicaRefused => {
+                // The error that the client does not see is on the connection's list all the same.
+                backend.listed = true;
                 if self.split.is_some() {
                     self.held = Some(backend);
                     return Ok(Some(Tried::ReplicaRefused));

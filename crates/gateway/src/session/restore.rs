@@ -16,6 +16,12 @@ use crate::place::Place;
 /// Whose text or effects cannot be seen: it may read or set an insert id.
 const HIDDEN: Effects = Effects::CALL.union(Effects::TEXT_EXECUTE).union(Effects::UNKNOWN);
 
+/// Only a statement with a table empties the list of warnings; tried on 10.11.
+const EMPTY_LIST: &str = "DO (SELECT 1 FROM (SELECT 1) hadal)";
+
+/// Leaves -1 as the row count and 1 as the number of rows found.
+const NO_COUNT: &str = "SELECT 1 LIMIT 1";
+
 /// What a statement asks about the last one that this connection cannot tell.
 #[derive(Clone, Copy, Default)]
 struct Missing {
@@ -43,7 +49,10 @@ fn tells_insert_id(facts: &Facts) -> bool {
 
 /// Whether the insert id may be another after this answer: only the connection knows.
 pub(super) fn changes_insert_id(facts: &Facts, seen: &Seen) -> bool {
-    let untold = facts.statements > 1 || seen.last_rows.is_some();
+    // LAST_INSERT_ID(7) sets it without a word of it in the OK of a DO.
+    let untold = facts.statements > 1
+        || seen.last_rows.is_some()
+        || facts.effects.contains(Effects::USES_LAST_INSERT_ID);
     facts.effects.intersects(HIDDEN)
         || (facts.effects.contains(Effects::MAY_SET_INSERT_ID) && (untold || seen.insert_id != 0))
 }
@@ -71,12 +80,7 @@ impl Session {
         job: &Job<'_>,
         disturbed: bool,
     ) -> Result<(), ServerError> {
-        if self.wants_insert_id(job.facts) && matches!(self.insert_id, InsertId::On(id) if id != backend.id) {
-            Box::pin(self.return_lease()).await;
-            if let InsertId::On(_) = self.insert_id {
-                self.insert_id = InsertId::Known(0);
-            }
-        }
+        let disturbed = self.find_insert_id(backend, job.facts).await || disturbed;
         let missing = self.missing(backend, job.facts, disturbed);
         let Some(statements) = self.statements_for(job.facts, missing)? else { return Ok(()) };
         match put(backend, &statements).await {
@@ -85,6 +89,52 @@ impl Session {
             Err(error) => tracing::debug!(session = self.shared.id, %error, "could not prepare a connection"),
         }
         Ok(())
+    }
+
+    /// Gets the insert id from where it is known, if the statement depends on it; true if that was this connection.
+    async fn find_insert_id(&mut self, backend: &mut Backend, facts: &Facts) -> bool {
+        let changes = facts.effects.contains(Effects::MAY_SET_INSERT_ID);
+        if !changes && !self.wants_insert_id(facts) {
+            return false;
+        }
+        match self.insert_id {
+            InsertId::Perhaps { on, before, .. } if on == backend.id => {
+                let asked = backend.query(b"SELECT LAST_INSERT_ID() LIMIT 1").await.ok();
+                let digits = asked.and_then(|reply| reply.first_value()).unwrap_or_default();
+                // In a wide character set digits have zeroes in between.
+                let digits = digits.into_iter().filter(|b| *b != 0).collect();
+                let id = String::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+                self.learn_insert_id(backend, id.unwrap_or(before));
+                true
+            }
+            InsertId::On(on) | InsertId::Perhaps { on, .. } if on != backend.id => {
+                Box::pin(self.return_lease()).await;
+                if self.insert_id.on().is_some() {
+                    self.insert_id = InsertId::Known(0);
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// The connection that had to be asked has answered.
+    pub(super) fn learn_insert_id(&mut self, backend: &mut Backend, id: u64) {
+        backend.insert_id = Some(id);
+        self.insert_id = match self.insert_id {
+            InsertId::Perhaps { told, before, .. } if id != told => InsertId::Known(before),
+            _ => InsertId::Known(id),
+        };
+    }
+
+    /// After a statement that may have changed it. `backend.insert_id` still is what it was before.
+    pub(super) fn insert_id_after(&self, facts: &Facts, backend: &Backend, seen: &Seen) -> InsertId {
+        match self.insert_id {
+            InsertId::Known(before) if backend.insert_id != Some(before) && !self.wants_insert_id(facts) => {
+                InsertId::Perhaps { on: backend.id, told: seen.insert_id, before }
+            }
+            _ => InsertId::On(backend.id),
+        }
     }
 
     /// Whether the statement may read the insert id, or leave one that only a known value before it could tell from.
@@ -102,7 +152,11 @@ impl Session {
     fn missing(&self, backend: &Backend, facts: &Facts, disturbed: bool) -> Missing {
         let asks = |effects| facts.effects.intersects(effects);
         let insert_id = match self.insert_id {
-            InsertId::Known(id) if self.wants_insert_id(facts) && backend.insert_id != Some(id) => Some(id),
+            InsertId::Known(id) if backend.insert_id != Some(id) => {
+                // Once it had to be asked for, it is kept in step: the next INSERT is in no doubt.
+                let asked = disturbed && asks(Effects::MAY_SET_INSERT_ID);
+                (asked || self.wants_insert_id(facts)).then_some(id)
+            }
             _ => None,
         };
         let here = |at: Option<(Place, u64, u64)>| {
@@ -110,10 +164,19 @@ impl Session {
         };
         let found_rows = asks(Effects::USES_FOUND_ROWS) && !here(self.last.found_on);
         let outcome = (asks(Effects::USES_ROW_COUNT) && !here(self.last.ran_on))
-            || (asks(Effects::USES_DIAGNOSTICS) && !here(self.last.conditions_on));
+            || (asks(Effects::USES_DIAGNOSTICS) && !self.lists_here(backend, &here));
         let overwritten = insert_id.is_some() || found_rows;
         let outcome = outcome || (overwritten && asks(Effects::USES_ROW_COUNT | Effects::USES_DIAGNOSTICS));
         Missing { insert_id, found_rows, outcome }
+    }
+
+    /// Whether the connection's list of warnings is the session's.
+    fn lists_here(&self, backend: &Backend, here: &impl Fn(Option<(Place, u64, u64)>) -> bool) -> bool {
+        match self.last.has_conditions {
+            true => here(self.last.conditions_on),
+            // It may still have another session's.
+            false => !backend.listed,
+        }
     }
 
     /// The statements that put what is missing, in an order in which none spoils what another has put.
@@ -129,18 +192,21 @@ impl Session {
         {
             return Err(forgotten());
         }
+        if missing.outcome && lists {
+            statements.push(EMPTY_LIST.to_owned());
+        }
         if missing.found_rows {
             // They leave -1 as the row count.
             statements.push(match self.last.found_rows {
                 0 => "SELECT 1 FROM DUAL WHERE FALSE LIMIT 1".to_owned(),
-                1 => "SELECT 1 LIMIT 1".to_owned(),
+                1 => NO_COUNT.to_owned(),
                 _ => return Err(forgotten()),
             });
         }
         if missing.outcome {
             match self.last.row_count {
                 -1 if counts && !missing.found_rows => {
-                    statements.push("SELECT 1 LIMIT 1".to_owned());
+                    statements.push(NO_COUNT.to_owned());
                 }
                 -1 if counts => {}
                 _ => statements.push("DO 0".to_owned()),

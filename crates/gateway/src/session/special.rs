@@ -88,7 +88,7 @@ impl Session {
             return self.process_list(job, text).await;
         }
         if job.facts.effects.intersects(ABOUT_LAST) {
-            return self.diagnose(job).await;
+            return self.about_last(job, text).await;
         }
         self.run(job).await.map(drop)
     }

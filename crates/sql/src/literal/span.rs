@@ -10,6 +10,10 @@ use crate::lex::{Kind, Lexer, Token, VersionComments};
 pub enum SpanKind {
     /// Calls of `CONNECTION_ID()`, with their parentheses.
     ConnectionId,
+    /// Calls of `FOUND_ROWS()`.
+    FoundRows,
+    /// Calls of `ROW_COUNT()`.
+    RowCount,
     /// `@@pseudo_thread_id`, with a scope or without, where it is read.
     PseudoThreadId,
     /// Calls of `IS_USED_LOCK(…)`, the outermost ones.
@@ -30,7 +34,9 @@ pub struct TableReference {
 /// The spans of a kind, in order, not overlapping.
 pub fn spans(sql: &[u8], mode: Mode, kind: SpanKind) -> Vec<Range<usize>> {
     match kind {
-        SpanKind::ConnectionId => connection_id_calls(sql, &tokens(sql, mode)),
+        SpanKind::ConnectionId => calls(sql, &tokens(sql, mode), "connection_id"),
+        SpanKind::FoundRows => calls(sql, &tokens(sql, mode), "found_rows"),
+        SpanKind::RowCount => calls(sql, &tokens(sql, mode), "row_count"),
         SpanKind::PseudoThreadId => pseudo_thread_ids(sql, &tokens(sql, mode)),
         SpanKind::LockOwner => lock_owner_calls(sql, &tokens(sql, mode)),
         SpanKind::ProcessList => processlist_references(sql, mode)
@@ -73,7 +79,8 @@ fn is_name(sql: &[u8], token: Token, name: &str) -> bool {
     }
 }
 
-fn connection_id_calls(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
+/// Calls of a function without arguments.
+fn calls(sql: &[u8], tokens: &[Token], function: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, window) in tokens.windows(3).enumerate() {
         let [name, open, close] = window else { continue };
@@ -82,7 +89,7 @@ fn connection_id_calls(sql: &[u8], tokens: &[Token]) -> Vec<Range<usize>> {
             .and_then(|before| tokens.get(before))
             .is_some_and(|t| t.kind == Kind::Punct(b'.'));
         if !is_qualified
-            && is_name(sql, *name, "connection_id")
+            && is_name(sql, *name, function)
             && open.kind == Kind::Punct(b'(')
             && close.kind == Kind::Punct(b')')
         {

@@ -126,4 +126,12 @@ fn set_statement(words: Words<'_>, statement: usize, draft: &mut Draft) {
         at = next_item(words.until(statement), at);
     }
     verb::by_verb(words.from(statement), draft);
+    const SETS: Effects = Effects::SETS_SYSTEM_VARIABLE
+        .union(Effects::SETS_AUTOCOMMIT)
+        .union(Effects::SET_NAMES)
+        .union(Effects::NEXT_TRANSACTION);
+    if draft.effects.intersects(SETS) {
+        // A server reports the values that are gone with the statement and those that stay in one breath.
+        draft.effect(Effects::SETS_UNCARRIED);
+    }
 }

@@ -13,6 +13,7 @@ pub(crate) struct Tracked {
     variables: Variables,
     schema: bool,
     state_change: bool,
+    transaction: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,13 @@ pub(crate) const DEFAULT_VARIABLES: &str =
 
 impl Tracked {
     pub(crate) fn new(capabilities: Capabilities, variables: &str) -> Self {
-        let mut tracked = Self { capabilities, variables: Variables::All, schema: true, state_change: false };
+        let mut tracked = Self {
+            capabilities,
+            variables: Variables::All,
+            schema: true,
+            state_change: false,
+            transaction: false,
+        };
         tracked.set("session_track_system_variables", variables.as_bytes());
         tracked
     }
@@ -38,6 +45,9 @@ impl Tracked {
         match name {
             "session_track_schema" => self.schema = on,
             "session_track_state_change" => self.state_change = on,
+            "session_track_transaction_info" => {
+                self.transaction = !value.eq_ignore_ascii_case(b"OFF") && value != b"0";
+            }
             "session_track_system_variables" => {
                 let text = String::from_utf8_lossy(value).to_ascii_lowercase();
                 self.variables = if text.trim() == "*" {
@@ -115,6 +125,7 @@ impl Tracked {
             },
             StateChange::Schema(_) => self.schema,
             StateChange::StateChanged(_) => self.state_change,
+            StateChange::TransactionCharacteristics(_) | StateChange::TransactionState(_) => self.transaction,
             _ => false,
         }
     }
