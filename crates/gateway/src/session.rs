@@ -143,6 +143,8 @@ pub(crate) struct Session {
     position: GtidPosition,
     statements: HashMap<u32, Rc<statement::Statement>>,
     next_statement: u32,
+    /// How many it has closed, for those who ask for `Com_stmt_close`.
+    closed_statements: u64,
     last_prepared: u32,
     /// The lexer's mode, kept in step with `state`.
     mode: sql::Mode,
@@ -205,6 +207,7 @@ impl Session {
             position: GtidPosition::default(),
             statements: HashMap::new(),
             next_statement: 1,
+            closed_statements: 0,
             last_prepared: 0,
             mode: sql::Mode::default(),
             known_pools: Vec::new(),
@@ -259,6 +262,7 @@ impl Session {
     /// Forgets everything that belonged to the user before.
     fn forget_user(&mut self) {
         self.statements.clear();
+        self.closed_statements = 0;
         self.timeouts.clear();
         self.insert_id = InsertId::Known(0);
         self.last = LastStatement::default();

@@ -42,8 +42,8 @@ pub use function::is_native_unless_stored;
 pub use literal::{
     Assignment, Consistency, HadalShow, Hint, HintError, HintTarget, Kill, KillTarget, Scope, SetNames,
     SpanKind, TableReference, Target, TransactionStart, explain_route, hint, kill, leaves_session_state,
-    processlist_references, set_autocommit, set_names, show_hadal, simple_set, spans, text_prepare_name,
-    transaction_start, unscoped_targets, use_schema,
+    processlist_references, set_autocommit, set_names, show_hadal, shows_closed_statements, simple_set,
+    spans, text_prepare_name, transaction_start, unscoped_targets, use_schema,
 };
 pub use mode::Mode;
 pub use verb::Verb;

@@ -156,6 +156,7 @@ impl Session {
     async fn reset_session(&mut self, sequence: u8) -> Result<(), End> {
         self.drop_connections().await;
         self.statements.clear();
+        self.closed_statements = 0;
         self.timeouts.clear();
         self.restore_timeout();
         let mut state = (*self.initial).clone();

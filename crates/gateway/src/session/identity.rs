@@ -157,16 +157,11 @@ fn client_name(worker: &Worker, ip: IpAddr) -> Option<String> {
     (resolves && ip.is_loopback()).then(|| "localhost".to_owned())
 }
 
-/// Has the accounts read again; true if a newer picture came soon enough.
+/// How long a login may wait for the accounts to be read again.
+const FRESH_ACCOUNTS: Duration = Duration::from_secs(2);
+
+/// Has the accounts read again; true if that was done soon enough.
 pub(super) async fn refresh(worker: &Worker) -> bool {
     let entry = worker.core.cluster(ClusterIndex(0));
-    let before = entry.view().revision;
-    entry.control.refresh();
-    for _ in 0..50 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        if entry.view().revision > before {
-            return true;
-        }
-    }
-    false
+    tokio::time::timeout(FRESH_ACCOUNTS, entry.control.refreshed()).await.is_ok()
 }
