@@ -44,6 +44,11 @@ impl Session {
         if !self.is_in_state(&mut backend) || job.facts.effects.intersects(LAZY) {
             match Box::pin(self.bring_up(&mut backend, job)).await {
                 Ok(()) => {}
+                Err(ExchangeError::Refused(refused)) if on_replica => {
+                    // It may not have the database yet, or the right to it; the primary is asked what is true.
+                    tracing::debug!(session = self.shared.id, %refused, "a replica refused the session's state");
+                    return Ok(None);
+                }
                 Err(ExchangeError::Refused(refused)) if refused.code == 1049 && self.entered_once => {
                     // Somebody has dropped the session's database. It goes on without one, as on a server.
                     drop(backend);
