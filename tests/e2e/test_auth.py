@@ -1,6 +1,8 @@
 """Logins: who may, who may not, and that refusals read as the server's own."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 
 import pymysql
 import pytest
@@ -8,7 +10,8 @@ from e2e.harness.mariadb import APP_PASSWORD
 from e2e.harness.topology import Endpoint
 from e2e.harness.waiting import eventually
 from wire import capability
-from wire.client import ServerError, WireClient
+from wire.client import ServerError, WireClient, native_scramble
+from wire.codec import Reader
 
 
 @pytest.fixture
@@ -87,6 +90,44 @@ def test_a_new_account_works_at_once(account, endpoint, topology):
             return cursor.fetchone() == ("newcomer@%",)
 
     eventually(logs_in, within=2, what="the new account logs in")
+
+
+def comes_as(endpoint, user, password):
+    pymysql.connect(**endpoint.keywords(user=user, password=password)).close()
+
+
+def changes_to(endpoint, user, password):
+    with WireClient(endpoint.host, endpoint.port) as client:
+        client.login(endpoint.user, endpoint.password, endpoint.database)
+        # An empty proof with a named plugin makes the server ask with a fresh challenge.
+        claim = b"\x11" + user.encode() + b"\0" + b"\x00" + b"app\0" + (45).to_bytes(2, "little")
+        client.send(claim + b"mysql_native_password\0")
+        challenge = Reader(client.receive()[1:])
+        challenge.until_nul()
+        client.send(native_scramble(password, challenge.rest()[:20]), client.sequence + 1)
+        packet = client.receive()
+        assert packet[:1] == b"\x00", ServerError(packet)
+
+
+@pytest.mark.parametrize("enters", [comes_as, changes_to])
+def test_whoever_comes_waits_for_accounts_that_are_being_read(account, endpoint, topology, enters):
+    account("'patient'@'%'", "IDENTIFIED BY 'old'", "GRANT SELECT ON app.* TO 'patient'@'%'")
+    eventually(lambda: comes_as(endpoint, "patient", "old") is None, within=2)
+
+    def reading():
+        waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock'"
+        return topology.primary.sql(waiting) == ((1,),)
+
+    with topology.primary.connect() as locker, locker.cursor() as cursor, ThreadPoolExecutor(1) as pool:
+        cursor.execute("SET PASSWORD FOR 'patient'@'%' = PASSWORD('new')")
+        cursor.execute("LOCK TABLES mysql.global_priv WRITE")
+        entering = pool.submit(enters, endpoint, "patient", "new")
+        eventually(reading, within=2)
+        # The servers were looked at meanwhile; that is no reason to refuse.
+        with pytest.raises(FutureTimeout):
+            entering.result(0.4)
+        cursor.execute("UNLOCK TABLES")
+        entering.result(10)
 
 
 def test_a_changed_password_takes_effect_and_the_old_one_ends(account, endpoint, topology):

@@ -1,5 +1,7 @@
 """The protocol as a client without a driver sees it: greeting, commands, capabilities."""
 
+import contextlib
+
 import pytest
 from wire import capability
 from wire.client import ServerError, WireClient
@@ -148,6 +150,36 @@ def test_prepared_statements_live_until_closed(client, table):
     client.send(b"\x19" + statement.to_bytes(4, "little"))
     gone = client.command(execute_payload(statement, [(1).to_bytes(4, "little")], [(3, 0)]))
     assert ServerError(gone[0]).code == 1243
+
+
+def test_a_session_is_told_how_many_statements_it_has_closed(client, endpoint):
+    def closed():
+        return client.rows("SHOW SESSION STATUS LIKE 'Com_stmt_close'")
+
+    assert closed() == [(b"Com_stmt_close", b"0")]
+    for number in (1, 2, 3):
+        statement, _ = prepare(client, f"DO {number}")
+        client.send(b"\x19" + statement.to_bytes(4, "little"))
+    assert closed() == [(b"Com_stmt_close", b"3")]
+    with WireClient(endpoint.host, endpoint.port) as other:
+        other.login(endpoint.user, endpoint.password, endpoint.database)
+        assert other.rows("show status like 'com_stmt_close'") == [(b"Com_stmt_close", b"0")]
+    assert client.command(b"\x1f")[0][:1] == OK
+    assert closed() == [(b"Com_stmt_close", b"0")]
+
+
+def test_a_statement_with_many_parameters_moves_to_another_connection(client, endpoint, table):
+    count = 65_520
+    statement, _ = prepare(client, "DO " + ",".join(["?"] * count))
+    with contextlib.ExitStack() as stack:
+        # Others take the connection that it was prepared on.
+        for _ in range(12):
+            other = stack.enter_context(WireClient(endpoint.host, endpoint.port))
+            other.login(endpoint.user, endpoint.password, endpoint.database)
+            other.query("BEGIN")
+            other.query(f"SELECT * FROM {table} LOCK IN SHARE MODE")
+        packets = client.command(execute_payload(statement, [(1).to_bytes(4, "little")] * count, [(3, 0)] * count))
+    assert packets[0][:1] == OK, ServerError(packets[0])
 
 
 def test_long_data_is_collected_and_reset(client):

@@ -83,6 +83,24 @@ def test_a_client_reads_its_own_writes_from_a_late_replica(own_topology):
                 assert cursor.fetchone() == (number + 1,)
 
 
+def test_a_database_that_a_replica_does_not_have_yet_can_be_used(own_topology):
+    # Late, and not so late that it takes no reads.
+    topology = own_topology(replicas=1, delay=2, cluster="max_lag_ms = 60000")
+    import pymysql
+
+    def ask(database, *statements):
+        with pymysql.connect(**topology.endpoint.keywords(database=database, autocommit=True)) as connection:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return cursor.fetchall()
+
+    for number in range(3):
+        topology.primary.sql(f"CREATE DATABASE fresh{number}", f"GRANT ALL ON fresh{number}.* TO 'app'@'%'")
+        answer = ask(f"fresh{number}", "SELECT 1 FROM app.whoami LIMIT 1", "SELECT DATABASE()")
+        assert answer == ((f"fresh{number}",),)
+
+
 def test_committed_transactions_are_read_back(connect, table):
     connection = connect(autocommit=False)
     reader_count = 0

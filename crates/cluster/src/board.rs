@@ -13,7 +13,7 @@ use topology::{Accounts, Address, Catalogue, ClusterView, GtidPosition, Health, 
 pub(crate) use entry::Entry;
 
 use crate::detect::health::Signs;
-use crate::detect::lag::{Evidence, Trail, combine};
+use crate::detect::lag::{Arrival, Evidence, Trail, combine};
 use crate::detect::roles::{Reach, Source, Standing, Verdict};
 use crate::detect::{health, roles};
 use crate::events::{Event, EventKind};
@@ -266,6 +266,7 @@ impl Board {
     /// Leaves a mark on the primary, or measures how late a replica is.
     fn measure(&mut self, server: ServerId) {
         let Some(entry) = self.entry(server) else { return };
+        let mut arrival = entry.arrival;
         let lag_ms = match (&entry.seen, entry.reach, entry.role) {
             (Some(seen), Reach::Up, Role::Primary) => {
                 let (written, at) = (seen.written.clone(), self.since_origin(seen.ended));
@@ -274,17 +275,20 @@ impl Board {
                 }
                 Some(0)
             }
-            (Some(seen), Reach::Up, Role::Replica) => self.lag_of(seen),
+            (Some(seen), Reach::Up, Role::Replica) => self.lag_of(seen, &mut arrival),
             _ => None,
         };
         if let Some(entry) = self.servers.get_mut(usize::from(server.0)) {
             entry.lag_ms = lag_ms;
+            entry.arrival = arrival;
         }
     }
 
-    fn lag_of(&self, seen: &Observation) -> Option<u64> {
+    fn lag_of(&self, seen: &Observation, arrival: &mut Arrival) -> Option<u64> {
         let at = self.since_origin(self.primary_gone_since().map_or(seen.began, |gone| gone.min(seen.began)));
-        let beat = Evidence::of(&self.beats, seen.beat.as_ref(), at);
+        let mut beat = Evidence::of(&self.beats, seen.beat.as_ref(), at);
+        let held = arrival.look(self.beats.newest_reached(seen.beat.as_ref()), at);
+        beat.lag = beat.lag.map(|lag| lag.max(held));
         let position = Evidence::of(&self.positions, Some(&seen.reached), at);
         combine(beat, position, seen.channels.iter().filter_map(|c| c.seconds_behind).max())
     }

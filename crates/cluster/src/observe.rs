@@ -3,5 +3,6 @@
 pub(crate) mod heartbeat;
 pub(crate) mod probe;
 pub(crate) mod replication;
+mod rhythm;
 pub(crate) mod session;
 pub(crate) mod watcher;

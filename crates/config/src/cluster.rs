@@ -39,8 +39,9 @@ section! {
         [restart] weights: BTreeMap<String, u32> = BTreeMap::new();
         /// How often every server is looked at.
         [restart] poll_interval_ms: u64 = 500;
-        /// Write a row of the table `hadal.heartbeat` on the primary with every poll, so that the lag of replicas is known in
-        /// milliseconds even while nothing else is written. Without it, it is measured by the applications' writes alone.
+        /// Write a row of the table `hadal.heartbeat` on the primary, with every poll while others write and twice a minute
+        /// while nobody does, so that the lag of replicas is known in milliseconds. Without it, it is measured by the
+        /// applications' writes alone.
         [restart] heartbeat: bool = true;
         /// How long a read may wait for a replica that has not yet seen the session's own writes, before it goes to the
         /// primary.

@@ -1,5 +1,7 @@
 //! What all workers share.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -21,6 +23,9 @@ use crate::state::{Interner, StateSet};
 pub trait ControlPlane: Send + Sync + 'static {
     /// Accounts, routines or views may have changed: read them again now.
     fn refresh(&self);
+    /// The same; resolves once the view shows them as they were at this call, or later. Without a primary that takes as
+    /// long as there is none. Cancel-safe.
+    fn refreshed(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     /// A session could not reach this server: look at it now.
     fn suspect(&self, server: ServerId);
 }

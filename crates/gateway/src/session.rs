@@ -198,6 +198,8 @@ pub(crate) struct Session {
     admitted: Vec<(ClusterIndex, Arc<topology::Accounts>)>,
     statements: FxHashMap<u32, Rc<statement::Statement>>,
     next_statement: u32,
+    /// How many it has closed, for those who ask for `Com_stmt_close`.
+    closed_statements: u64,
     last_prepared: u32,
     /// The lexer's mode, kept in step with `state`.
     mode: sql::Mode,
@@ -272,6 +274,7 @@ impl Session {
             admitted: Vec::new(),
             statements: FxHashMap::default(),
             next_statement: 1,
+            closed_statements: 0,
             last_prepared: 0,
             mode: sql::Mode::default(),
             known_pools: Vec::new(),
@@ -333,6 +336,7 @@ impl Session {
     fn forget_user(&mut self) {
         self.statements.clear();
         self.dynamic_texts.clear();
+        self.closed_statements = 0;
         self.timeouts.clear();
         self.insert_id = InsertId::Known(0);
         self.last = LastStatement::default();

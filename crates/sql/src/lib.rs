@@ -43,7 +43,8 @@ pub use literal::{
     Assignment, Consistency, DynamicStatement, DynamicText, HadalShow, Hint, HintError, HintTarget, Kill,
     KillTarget, Scope, SetNames, SpanKind, TableReference, Target, TransactionStart, dynamic_statement,
     explain_route, hint, kill, leaves_session_state, processlist_references, set_autocommit, set_names,
-    show_hadal, simple_set, spans, text_prepare_name, transaction_start, unscoped_targets, use_schema,
+    show_hadal, shows_closed_statements, simple_set, spans, text_prepare_name, transaction_start,
+    unscoped_targets, use_schema,
 };
 pub use mode::Mode;
 pub use verb::Verb;

@@ -16,7 +16,9 @@ mod transaction;
 mod unscoped;
 
 pub use assignment::{Assignment, Scope, Target, set_autocommit, simple_set};
-pub use command::{HadalShow, explain_route, show_hadal, text_prepare_name, use_schema};
+pub use command::{
+    HadalShow, explain_route, show_hadal, shows_closed_statements, text_prepare_name, use_schema,
+};
 pub use dynamic::{DynamicStatement, DynamicText, dynamic_statement};
 pub use hint::{Consistency, Hint, HintError, HintTarget, hint};
 pub use kill::{Kill, KillTarget, kill};

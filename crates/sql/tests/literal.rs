@@ -2,8 +2,8 @@
 
 use sql::{
     HadalShow, KillTarget, Mode, Scope, SpanKind, Target, explain_route, kill, processlist_references,
-    set_autocommit, set_names, show_hadal, simple_set, spans, text_prepare_name, transaction_start,
-    use_schema,
+    set_autocommit, set_names, show_hadal, shows_closed_statements, simple_set, spans, text_prepare_name,
+    transaction_start, use_schema,
 };
 
 const MODE: Mode = Mode { ansi_quotes: false, no_backslash_escapes: false, multibyte_unsafe: false };
@@ -37,6 +37,15 @@ fn commands_to_hadal() {
     assert_eq!(show_hadal(b"SHOW HADAL nonsense"), Some(HadalShow::Unknown("nonsense".into())));
     assert_eq!(show_hadal(b"SHOW HADAL"), Some(HadalShow::Unknown(String::new())));
     assert_eq!(show_hadal(b"SHOW TABLES"), None);
+    for (text, shows) in [
+        ("SHOW SESSION STATUS LIKE 'Com_stmt_close'", true),
+        ("show status like \"com_STMT_close\" ;", true),
+        ("SHOW GLOBAL STATUS LIKE 'Com_stmt_close'", false),
+        ("SHOW STATUS LIKE 'Com_stmt%'", false),
+        ("SHOW STATUS LIKE 'Com_stmt_close' AND 1", false),
+    ] {
+        assert_eq!(shows_closed_statements(text.as_bytes(), Mode::default()), shows, "{text}");
+    }
     assert_eq!(explain_route(b"explain /* x */ ROUTE  SELECT 1"), Some(&b"SELECT 1"[..]));
     assert_eq!(explain_route(b"EXPLAIN SELECT 1"), None);
 }

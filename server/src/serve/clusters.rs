@@ -1,6 +1,8 @@
 //! The observers of the clusters, as the other services see them.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +93,11 @@ impl Observed {
 impl ControlPlane for Observed {
     fn refresh(&self) {
         self.handle.refresh();
+    }
+
+    fn refreshed(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let handle = self.handle.clone();
+        Box::pin(async move { handle.refreshed().await })
     }
 
     fn suspect(&self, server: ServerId) {

@@ -36,6 +36,9 @@ class Cache:
         """The folder for `key`, made by `build(folder)` if it is not there yet."""
         folder = os.path.join(self.root, key)
         marker = folder + ".done"
+        if os.path.exists(marker):
+            # Another process may be minutes into fetching something else.
+            return folder
         with self._locked():
             if not os.path.exists(marker):
                 self.say(f"suites: fetching {key}")
@@ -65,8 +68,8 @@ class Cache:
             pip = os.path.join(self.virtualenv("pip-tools", ["setuptools", "wheel", "cython", "flit_core",
                                                              "hatchling"]), "bin", "pip")
             # Without isolation, so that reading the metadata needs nothing beyond this environment.
-            _run([pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder,
-                  f"{name}=={version}"])
+            _run([pip, "download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary", ":all:",
+                  "--dest", folder, f"{name}=={version}"])
             _unpack_only(folder)
         return _single(self.item(f"sdist-{name}-{version}", build))
 

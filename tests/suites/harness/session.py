@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 
 from lab.gateway import Hadal, HaProxy
 from lab.mariadb import ADMIN, ADMIN_PASSWORD, start_pair
@@ -65,6 +66,18 @@ class Addresses:
         for replica in self.lab[1:]:
             replica.caught_up_with(self.lab[0])
 
+    @contextlib.contextmanager
+    def paused(self):
+        """Have a proxy of ours do nothing, so that a direct run meets the plain server: hadal writes there itself."""
+        if not self.proxy or not self.proxy_alive():
+            yield
+            return
+        self.proxy.child.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.proxy.child.process.send_signal(signal.SIGCONT)
+
     def proxy_alive(self):
         return self.proxy is None or self.proxy.child.process.poll() is None
 
@@ -82,7 +95,9 @@ class Job:
         name = f"{suite.name}-{options.scope}-{re.sub('[^0-9.]', '', version.split('-')[0])}-{mark.hexdigest()[:8]}"
         results = os.path.join(cache.root, "results")
         os.makedirs(results, exist_ok=True)
-        self.regressions = os.path.join(results, f"{suite.name}-{options.scope}.txt")
+        # Runs in step and late are of interest side by side.
+        late = f"-late{options.delay}" if options.delay else ""
+        self.regressions = os.path.join(results, f"{suite.name}-{options.scope}{late}.txt")
         self.stored = os.path.join(folder, name + ".jsonl")
 
     def run(self):
@@ -95,6 +110,8 @@ class Job:
         known = self._known()
         direct = known or self._direct(store=True)
         found = compare.regressions(direct, through)
+        if known and not found:
+            print(compare.summary(self.suite.name, "stored", known), flush=True)
         if found and known:
             # The stored run may be of another day's machine; only a fresh one convicts.
             direct = self._direct(store=True)
@@ -125,7 +142,8 @@ class Job:
         return Run.load(self.stored)
 
     def _direct(self, store):
-        run = self._run(self.addresses.direct, "direct")
+        with self.addresses.paused():
+            run = self._run(self.addresses.direct, "direct")
         if store:
             run.save(self.stored)
         return run

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use topology::{Address, Health, Role, ServerId, ServerView};
 
 use crate::detect::health::Ramp;
+use crate::detect::lag::Arrival;
 use crate::detect::roles::Reach;
 use crate::observe::probe::Observation;
 use crate::observe::replication::Channel;
@@ -25,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) role: Role,
     pub(crate) follows_primary: bool,
     pub(crate) lag_ms: Option<u64>,
+    /// Of the heartbeat.
+    pub(crate) arrival: Arrival,
     pub(crate) health: Health,
     pub(crate) ramp: Ramp,
     version: Arc<str>,
@@ -43,6 +46,7 @@ impl Entry {
             role: Role::Unknown,
             follows_primary: true,
             lag_ms: None,
+            arrival: Arrival::default(),
             health: Health::Down("not tried yet".to_owned()),
             ramp: Ramp::default(),
             version: "".into(),

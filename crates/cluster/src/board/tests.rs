@@ -23,6 +23,19 @@ impl Bench {
 
     /// What server `n` says at `ms`: whether it is writable, whom it replicates from, and its position.
     fn says(&mut self, n: u16, ms: u64, writable: bool, source: Option<u16>, position: &str) {
+        self.says_with_beat(n, ms, writable, source, position, None);
+    }
+
+    /// The same, with the newest beat that has arrived there.
+    fn says_with_beat(
+        &mut self,
+        n: u16,
+        ms: u64,
+        writable: bool,
+        source: Option<u16>,
+        position: &str,
+        beat: Option<u64>,
+    ) {
         let at = self.origin + Duration::from_millis(ms);
         let position: GtidPosition = position.parse().unwrap();
         let yes = || Thread { state: "Yes".to_owned(), error: String::new() };
@@ -46,7 +59,7 @@ impl Bench {
             written: position.clone(),
             reached: position,
             channels: source.map(channel).into_iter().collect(),
-            beat: None,
+            beat,
             replicas: Vec::new(),
         };
         self.board.looked(server_id(n.into()), Ok(seen));
@@ -126,6 +139,32 @@ fn beats_make_the_lag_and_the_lag_the_health() {
     let view = bench.board.view();
     assert_eq!((view.servers[1].lag_ms, view.servers[1].ramp_percent), (Some(0), 10));
     assert!(view.servers[1].takes_replica_reads());
+}
+
+#[test]
+fn a_replica_that_is_kept_late_is_late_also_while_nobody_writes() {
+    let mut bench = Bench::new(2);
+    bench.says(0, 0, true, None, "0-1-1");
+    bench.says(1, 0, false, Some(0), "0-1-1");
+    let beat = |bench: &mut Bench, n: u64, ms: u64| {
+        bench.board.beat(ServerId(0), n, bench.origin + Duration::from_millis(ms));
+        bench.says(0, ms, true, None, &format!("0-1-{n}"));
+    };
+    let looks = |bench: &mut Bench, ms: u64, beat: u64| {
+        bench.says_with_beat(1, ms, false, Some(0), &format!("0-1-{beat}"), Some(beat));
+        bench.board.view().servers[1].lag_ms
+    };
+    beat(&mut bench, 10, 100);
+    assert_eq!(looks(&mut bench, 200, 10), Some(0));
+    beat(&mut bench, 11, 1000);
+    assert_eq!(looks(&mut bench, 2500, 10), Some(1500));
+    // It has all there is, and will be as late with what comes next.
+    assert_eq!(looks(&mut bench, 3000, 11), Some(1500));
+    assert_eq!(looks(&mut bench, 20_000, 11), Some(1500));
+    assert!(!bench.board.view().servers[1].takes_replica_reads());
+    beat(&mut bench, 12, 20_100);
+    assert_eq!(looks(&mut bench, 20_500, 12), Some(0));
+    assert!(bench.board.view().servers[1].takes_replica_reads());
 }
 
 #[test]

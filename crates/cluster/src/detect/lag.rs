@@ -2,8 +2,10 @@
 //!
 //! Marks are left on the primary, each with the local, monotonic time at which it was certain to be there: beats of the
 //! heartbeat table, and positions (`gtid_binlog_pos`) as they were read. A replica is as late as the oldest mark
-//! that it has not reached yet. So a replica in step has a lag of 0 whatever the interval of the marks is, a clock
-//! that is wrong anywhere changes nothing, and the figure is never too high; it is too low by at most one interval.
+//! that it has not reached yet, or as the newest beat that it has reached was when it arrived. So a replica in step has a
+//! lag of 0 whatever the interval of the marks is, one that is kept late is late also while nobody writes, and a clock
+//! that is wrong anywhere changes nothing. While others write, the figure is never too high, and too low by at most one
+//! interval.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -75,6 +77,12 @@ impl<M: Mark> Trail<M> {
         Some(lag)
     }
 
+    /// When the newest mark was left that a replica that was seen at `seen` has.
+    pub fn newest_reached(&self, seen: Option<&M>) -> Option<Duration> {
+        let seen = seen?;
+        self.marks.iter().rev().find(|(mark, _)| seen.covers(mark)).map(|(_, at)| *at)
+    }
+
     /// When the newest mark was left.
     pub fn newest(&self) -> Option<Duration> {
         self.marks.back().map(|(_, at)| *at)
@@ -87,6 +95,29 @@ impl<M: Mark> Trail<M> {
             (Some((oldest, _)), Some(seen)) => seen.covers(oldest),
             _ => false,
         }
+    }
+}
+
+/// How late, at least, the newest mark that a replica has was when it arrived there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrival {
+    /// When the mark was left.
+    mark: Option<Duration>,
+    /// When the replica was last looked at.
+    looked: Duration,
+    late: Duration,
+}
+
+impl Arrival {
+    /// Takes in that the replica, looked at at the moment `at`, has the mark that was left at `reached`.
+    pub fn look(&mut self, reached: Option<Duration>, at: Duration) -> Duration {
+        if self.mark != reached {
+            // At the last look it was still missing.
+            self.late = reached.map_or(Duration::ZERO, |mark| self.looked.saturating_sub(mark));
+            self.mark = reached;
+        }
+        self.looked = at;
+        self.late
     }
 }
 
@@ -154,6 +185,31 @@ mod tests {
             assert_eq!(marks.lag(seen.as_ref(), ms(at)), Some(ms(lag)), "{seen:?} at {at}");
         }
         assert_eq!(Trail::<u64>::default().lag(Some(&1), ms(5)), None);
+    }
+
+    #[test]
+    fn a_mark_arrives_as_late_as_it_was_last_missed() {
+        let mut arrival = Arrival::default();
+        for (reached, at, late) in [
+            (None, 900, 0),
+            // Left after the last look.
+            (Some(1000), 1400, 0),
+            (Some(1000), 1900, 0),
+            // One of 1500 that was missing at 1900, 2400 and 2900.
+            (Some(1000), 2400, 0),
+            (Some(1000), 2900, 0),
+            (Some(1500), 3400, 1400),
+            (Some(1500), 9000, 1400),
+            (Some(9100), 9500, 0),
+            (None, 10_000, 0),
+        ] {
+            assert_eq!(arrival.look(reached.map(ms), ms(at)), ms(late), "{reached:?} at {at}");
+        }
+        let marks = trail(&[(10, 1000), (11, 1500), (12, 2000)]);
+        for (seen, reached) in [(None, None), (Some(9), None), (Some(11), Some(1500)), (Some(13), Some(2000))]
+        {
+            assert_eq!(marks.newest_reached(seen.as_ref()), reached.map(ms));
+        }
     }
 
     #[test]

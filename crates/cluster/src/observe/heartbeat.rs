@@ -1,12 +1,13 @@
-//! The heartbeat: a row on the primary that this node rewrites with every poll, and its arrival on the replicas.
+//! The heartbeat: a row on the primary that this node rewrites, and its arrival on the replicas.
 //!
 //! The row `hadal.heartbeat(node, beat, written_at)` carries a number that grows. Lag is measured by when *this
 //! process* wrote the beat that a replica has not got yet ([`crate::detect::lag`]), so neither the primary's clock nor
 //! the replica's matters; `written_at` is for people only.
 //!
-//! What it costs: one small transaction per poll and hadal node (two a second by default), which takes a GTID in the
-//! primary's domain and some 200 bytes of binary log. `heartbeat = false` turns it off; lag then comes from the
-//! positions alone, which is as exact while the primary writes at least as often as it is looked at.
+//! What it costs: one small transaction per poll and hadal node (two a second by default) while others write, which
+//! takes a GTID in the primary's domain and some 200 bytes of binary log; one in half a minute while nobody does
+//! ([`super::rhythm`]). `heartbeat = false` turns it off; lag then comes from the positions alone, which is as exact while
+//! the primary writes at least as often as it is looked at.
 //!
 //! The heart has its own connection: where the primary blocks writes (a full disk, a global read lock, a
 //! semi-synchronous commit that nobody acknowledges), it must still be seen as reachable.
@@ -17,6 +18,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use mysql_client::{Client, ClientError};
 use tokio::sync::{mpsc, watch};
 
+use super::rhythm::Rhythm;
 use super::session;
 use crate::options::ObserveOptions;
 use crate::report::{Leader, Report};
@@ -43,6 +45,9 @@ const SCHEMA: &str = "CREATE DATABASE IF NOT EXISTS hadal";
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS hadal.heartbeat (node VARCHAR(64) CHARACTER SET ascii NOT NULL \
                      PRIMARY KEY, beat BIGINT UNSIGNED NOT NULL, written_at DATETIME(6) NOT NULL) ENGINE=InnoDB \
                      COMMENT='Written by hadal to measure how late replicas are'";
+
+const WRITTEN: &str = "SELECT @@global.gtid_binlog_pos AS written";
+const BEATEN: &str = "SELECT @@last_gtid AS gtid";
 
 /// The task that writes the heartbeat to whoever is the primary.
 pub(crate) struct Heart {
@@ -104,13 +109,22 @@ impl Heart {
         create(&mut client).await?;
         let mut ticks = tokio::time::interval(self.options.poll_interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rhythm = Rhythm::new(self.options.poll_interval);
         loop {
             ticks.tick().await;
+            let written = client.query(WRITTEN).await?.parse(0, "written").unwrap_or_default();
+            if !rhythm.is_due(written, Instant::now()) {
+                continue;
+            }
             self.beat += 1;
             if client.exec(&self.statement()).await? > 0 {
-                let report = Report::Beat { server: leader.server, beat: self.beat, at: Instant::now() };
+                let at = Instant::now();
+                let report = Report::Beat { server: leader.server, beat: self.beat, at };
                 // An error means that the service ends, and this task with it.
                 let _ = self.reports.send(report).await;
+                if let Some(gtid) = client.query(BEATEN).await?.parse(0, "gtid") {
+                    rhythm.beaten(gtid, at);
+                }
             }
             let _ = self.tell(fault, None).await;
         }

@@ -114,6 +114,31 @@ async fn a_late_replica_leaves_by_its_heartbeat() {
 }
 
 #[tokio::test]
+async fn a_server_on_which_nothing_happens_is_left_alone() {
+    let servers = Servers::start(2).await;
+    let observer = Observer::ready(&servers).await;
+    let position = || servers.list[0].value("SELECT @@gtid_binlog_pos");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let before = position().await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        if position().await == before {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "hadal writes and writes");
+    }
+    // Somebody writes: the heart goes on.
+    let beat = || servers.list[1].value("SELECT MAX(beat) FROM hadal.heartbeat");
+    let before = beat().await;
+    servers.list[0].run(&["INSERT INTO shop.items VALUES (8)"]).await;
+    while beat().await == before {
+        assert!(std::time::Instant::now() < deadline + PATIENCE, "no beat arrives any more");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    observer.stop().await;
+}
+
+#[tokio::test]
 async fn lag_is_measured_without_a_heartbeat_too() {
     let servers = Servers::start(3).await;
     let mut options = options(&servers);

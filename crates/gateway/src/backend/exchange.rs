@@ -12,6 +12,9 @@ use super::Backend;
 /// Answers beyond this size are a fault: the gateway asks small questions.
 const LIMIT: usize = 1 << 20;
 
+/// The same for a prepared statement, which may have 65,535 parameters and 4,096 columns, each with its definition.
+const PREPARED_LIMIT: usize = 16 << 20;
+
 #[derive(Debug, Error)]
 pub(crate) enum ExchangeError {
     #[error("{0}")]
@@ -20,7 +23,7 @@ pub(crate) enum ExchangeError {
     Io(#[from] io::Error),
     #[error("unexpected bytes: {0}")]
     Protocol(#[from] Malformed),
-    #[error("an answer of more than {LIMIT} bytes")]
+    #[error("an answer that is too long")]
     TooLarge,
     #[error("an answer without the value that was asked for")]
     NoAnswer,
@@ -117,6 +120,7 @@ impl Backend {
 
     /// Reads one complete response. Anything behind it stays in `carry`, for the response that follows.
     pub(crate) async fn read_reply(&mut self, kind: ResponseKind) -> Result<Reply, ExchangeError> {
+        let limit = if matches!(kind, ResponseKind::Prepare) { PREPARED_LIMIT } else { LIMIT };
         let mut scanner = ResponseScanner::new(kind, self.response_capabilities());
         let mut reply = Reply::default();
         let mut refused = None;
@@ -144,7 +148,7 @@ impl Backend {
                     return refused.map_or(Ok(reply), |error| Err(ExchangeError::Refused(error)));
                 }
             }
-            if self.carry.len() > LIMIT {
+            if self.carry.len() > limit {
                 return Err(ExchangeError::TooLarge);
             }
             self.read_more().await?;

@@ -24,6 +24,9 @@ struct Nobody;
 
 impl ControlPlane for Nobody {
     fn refresh(&self) {}
+    fn refreshed(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
+    }
     fn suspect(&self, _: ServerId) {}
 }
 

@@ -4,7 +4,7 @@ use mysql_wire::auth::{caching_sha2, native};
 use mysql_wire::{AuthSwitchRequest, ChangeUser};
 
 use super::client::CommandPacket;
-use super::identity::{Claim, Proof, identify};
+use super::identity::{Claim, Proof, identify, refresh};
 use super::login::read_packet;
 use super::{End, Session, error};
 use crate::state::{Charset, StateSet};
@@ -36,8 +36,15 @@ impl Session {
                 let proof =
                     if sha2 { Proof::Sha2 { token, scramble } } else { Proof::Native { token, scramble } };
                 // MariaDB's own client library proves itself on the greeting's scramble even when asked again.
-                identify(&self.worker, &claim, &proof)
-                    .or_else(|refusal| identify(&self.worker, &claim, &on_old).map_err(|_| refusal))
+                let try_both = || {
+                    identify(&self.worker, &claim, &proof)
+                        .or_else(|refusal| identify(&self.worker, &claim, &on_old).map_err(|_| refusal))
+                };
+                match try_both() {
+                    // The account may have been made, or its password changed, a moment ago.
+                    Err(refusal) if refusal.code == 1045 && refresh(&self.worker, &claim).await => try_both(),
+                    outcome => outcome,
+                }
             }
         };
         let identity = match identity {

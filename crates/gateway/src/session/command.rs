@@ -160,6 +160,7 @@ impl Session {
         self.statements.clear();
         self.dynamic_texts.clear();
         self.globals_seen = self.worker.core.global_changes.count();
+        self.closed_statements = 0;
         self.timeouts.clear();
         self.restore_timeout();
         let mut state = (*self.initial).clone();

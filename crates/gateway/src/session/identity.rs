@@ -163,7 +163,10 @@ fn client_name(worker: &Worker, cluster: ClusterIndex, ip: IpAddr) -> Option<Str
     (resolves && ip.is_loopback()).then(|| "localhost".to_owned())
 }
 
-/// Has the accounts read again; true if a newer picture came soon enough.
+/// How long a login may wait for the accounts to be read again.
+const FRESH_ACCOUNTS: Duration = Duration::from_secs(2);
+
+/// Has the accounts read again; true if that was done soon enough.
 pub(super) async fn refresh(worker: &Worker, claim: &Claim) -> bool {
     let Some(cluster) = worker.core.home_of(&claim.user) else { return false };
     refresh_cluster(worker, cluster).await
@@ -171,15 +174,7 @@ pub(super) async fn refresh(worker: &Worker, claim: &Claim) -> bool {
 
 async fn refresh_cluster(worker: &Worker, cluster: ClusterIndex) -> bool {
     let entry = worker.core.cluster(cluster);
-    let before = entry.view().revision;
-    entry.control.refresh();
-    for _ in 0..50 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        if entry.view().revision > before {
-            return true;
-        }
-    }
-    false
+    tokio::time::timeout(FRESH_ACCOUNTS, entry.control.refreshed()).await.is_ok()
 }
 
 impl Session {

@@ -6,7 +6,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mysql_wire::{BulkExecute, Command, Execute, MAX_PAYLOAD, PrepareOk, ResponseKind, StatusFlags};
+use mysql_wire::{
+    BulkExecute, ColumnDef, Command, Execute, MAX_PAYLOAD, PrepareOk, ResponseKind, StatusFlags, TextResult,
+};
 
 use super::client::CommandPacket;
 use super::query::{Job, Ran, Tried};
@@ -166,7 +168,17 @@ impl Session {
     pub(super) async fn close_statement(&mut self, command: &CommandPacket) -> Result<(), End> {
         let id = mysql_wire::stmt::statement_id(command.payload()).unwrap_or_default();
         let Some(statement) = self.statements.remove(&id) else { return Ok(()) };
+        self.closed_statements += 1;
         self.clear_statement(&statement).await
+    }
+
+    /// `SHOW SESSION STATUS LIKE 'Com_stmt_close'`: clients look there whether they have closed what they prepared, and
+    /// a server connection, which keeps statements and serves many, does not know.
+    pub(super) async fn show_closed_statements(&mut self, sequence: u8) -> Result<(), End> {
+        let columns = vec![ColumnDef::text("Variable_name", 64), ColumnDef::text("Value", 4096)];
+        let mut table = TextResult::new(columns);
+        table.push([Some("Com_stmt_close".to_owned()), Some(self.closed_statements.to_string())]);
+        self.send_result(sequence, &table).await
     }
 
     /// `COM_STMT_RESET`: closes the cursor, forgets long data.

@@ -92,6 +92,9 @@ impl Session {
         if facts.effects.intersects(SPECIAL) || begins_with_comment(text) || sets_by_at_signs(&facts, text) {
             return Box::pin(self.special_query(command, &facts)).await;
         }
+        if facts.verb == sql::Verb::Show && sql::shows_closed_statements(text, self.mode) {
+            return self.show_closed_statements(command.sequence).await;
+        }
         self.run(Job::new(command, ResponseKind::Query, &facts)).await.map(drop)
     }
 

@@ -49,6 +49,11 @@ impl Session {
         if disturbed {
             match Box::pin(self.bring_up(&mut backend, job)).await {
                 Ok(()) => {}
+                Err(ExchangeError::Refused(refused)) if on_replica => {
+                    // It may not have the database yet, or the right to it; the primary is asked what is true.
+                    tracing::debug!(session = self.shared.id, %refused, "a replica refused the session's state");
+                    return Ok(None);
+                }
                 Err(ExchangeError::Refused(refused))
                     if place.cluster != self.base && is_about_the_database(&refused) =>
                 {

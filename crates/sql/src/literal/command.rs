@@ -47,6 +47,18 @@ pub fn show_hadal(sql: &[u8]) -> Option<HadalShow> {
     })
 }
 
+/// Whether the text is `SHOW [SESSION | LOCAL] STATUS LIKE 'Com_stmt_close'`.
+pub fn shows_closed_statements(sql: &[u8], mode: Mode) -> bool {
+    let mut cursor = Cursor::new(sql, mode);
+    if !cursor.word("SHOW") {
+        return false;
+    }
+    let _scope = cursor.word("SESSION") || cursor.word("LOCAL");
+    cursor.words(&["STATUS", "LIKE"])
+        && cursor.name_or_string().is_some_and(|name| name.eq_ignore_ascii_case("Com_stmt_close"))
+        && cursor.at_end()
+}
+
 /// The statement behind `EXPLAIN ROUTE`.
 pub fn explain_route(sql: &[u8]) -> Option<&[u8]> {
     let mut cursor = Cursor::new(sql, Mode::default());
