@@ -144,16 +144,18 @@ pub(super) async fn ask_on(
     let mut outcomes = Vec::with_capacity(waiting.len());
     for receiver in waiting {
         let lost = |_| StoreError::uncertain(attempting, "the connection was lost");
-        outcomes.push(judge(receiver.await.map_err(lost)?)?);
+        outcomes.push(judge(attempting, receiver.await.map_err(lost)?, connection.is_lease)?);
     }
     Ok(outcomes)
 }
 
 /// Takes out the codes that are the same for every question.
-fn judge(reply: Reply) -> Result<Outcome, StoreError> {
+fn judge(attempting: &'static str, reply: Reply, is_lease: bool) -> Result<Outcome, StoreError> {
     match reply.error {
         0 => Ok(Ok(reply.body)),
-        SESSION_EXPIRED => Err(StoreError::SessionEnded),
+        SESSION_EXPIRED if is_lease => Err(StoreError::SessionEnded),
+        // Not one that the caller knows of. The next call gets a new one.
+        SESSION_EXPIRED => Err(StoreError::uncertain(attempting, "the connection's own session is over")),
         NO_AUTH => Err(StoreError::Unavailable("ZooKeeper: no permission".to_owned())),
         code => Ok(Err(code)),
     }

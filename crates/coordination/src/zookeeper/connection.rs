@@ -52,6 +52,8 @@ type Pending = Arc<Mutex<VecDeque<(i32, oneshot::Sender<Reply>)>>>;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) identity: Identity,
+    /// Whether the session is renewed by whoever it belongs to; otherwise it is nobody's in particular.
+    pub(super) is_lease: bool,
     questions: mpsc::Sender<(Request, oneshot::Sender<Reply>)>,
     /// How many watches have fired.
     fired: watch::Receiver<u64>,
@@ -91,7 +93,7 @@ impl Connection {
             // Whoever waits learns that no answer will come.
             pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
         });
-        Ok(Greeting::Welcome(Self { identity, questions, fired, task }))
+        Ok(Greeting::Welcome(Self { identity, is_lease: !opening.pings, questions, fired, task }))
     }
 
     /// Sends at once, in the order of the calls; the answer comes on the receiver, or an error when the connection ends.

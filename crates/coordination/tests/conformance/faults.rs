@@ -7,6 +7,7 @@ use std::time::Duration;
 use coordination::store::{Answer, Event, Expected, Transaction};
 use coordination::{EmbeddedStore, EtcdStore, Key, Standing, Store, StoreError};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::elections::{Candidate, until};
 use crate::server::{Bench, ETCD_QUOTA, PATIENCE, Server, TIME_LIMIT, TTL};
@@ -67,7 +68,7 @@ pub(crate) async fn a_frozen_store_makes_a_leader_uncertain_and_then_none(bench:
     patiently(|| store.commit(Transaction::new().put(&key, "before"))).await;
     let term = candidate.leads().await;
     let mut changes = candidate.handle.changes();
-    process.signal("STOP");
+    process.freeze().await;
     let written = store.commit(Transaction::new().put(&key, "during")).await;
     assert!(written.as_ref().is_err_and(StoreError::is_uncertain), "{written:?}");
     assert!(store.get(&key).await.is_err_and(|error| error.is_uncertain()));
@@ -77,11 +78,27 @@ pub(crate) async fn a_frozen_store_makes_a_leader_uncertain_and_then_none(bench:
     assert!(candidate.handle.leadership().is_none());
     tokio::time::sleep(TTL).await;
     assert!(candidate.handle.leadership().is_none(), "it leads while the store is frozen");
-    process.signal("CONT");
+    process.thaw();
     let next = candidate.leads_after(term.token().0).await;
     assert!(next.token() > term.token());
     let value = patiently(|| store.get(&key)).await.unwrap().value;
     assert!(value == b"before" || value == b"during", "{value:?}");
+}
+
+/// The first server takes connections and says nothing; the second takes none; the third works.
+pub(crate) async fn a_server_that_hangs_is_left_for_the_next(bench: Bench) {
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let [refuses] = crate::process::free_ports();
+    let ports = [hangs.local_addr().unwrap().port(), refuses, bench.server.port];
+    let store = bench.server.client_of(&ports, bench.root.as_str(), Duration::from_millis(600));
+    let mut watch = store.watch(&bench.root);
+    let key = bench.root.join("key").unwrap();
+    let version = patiently(|| store.commit(Transaction::new().put(&key, "1"))).await;
+    assert_eq!(store.get(&key).await.unwrap().unwrap().version, version);
+    let session = store.open_session(TTL).await.unwrap();
+    store.renew_session(session.id).await.unwrap();
+    let first = tokio::time::timeout(PATIENCE, watch.next()).await.expect("the watch follows nothing");
+    assert!(matches!(first, Event::Resync(_)));
 }
 
 pub(crate) async fn a_restarted_embedded_store_forgets_nothing(server: Server) {
@@ -240,7 +257,7 @@ struct Relay {
 
 impl Relay {
     async fn start(to: u16) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (open, is_open) = tokio::sync::watch::channel(true);
         tokio::spawn(async move {

@@ -60,6 +60,7 @@ const SHARED: &[Case] = cases![
 const FAULTS: &[Case] = cases![
     faults::a_killed_store_forgets_nothing_that_it_acknowledged,
     faults::a_frozen_store_makes_a_leader_uncertain_and_then_none,
+    faults::a_server_that_hangs_is_left_for_the_next,
 ];
 
 const ETCD_FAULTS: &[Case] =

@@ -1,10 +1,12 @@
 //! A server's process: started in a folder of its own, signalled by its id, killed when the test is done.
 
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+
+use crate::elections::until;
 
 /// What it takes to start a server, again after it was killed.
 pub(crate) struct Process {
@@ -26,11 +28,28 @@ impl Process {
         Self { make: Box::new(make), child: Mutex::new(child) }
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    /// Returns once every thread stands still, which is later than the signal was sent.
+    pub(crate) async fn freeze(&self) {
+        let id = self.signal("STOP");
+        let stands = |task: std::io::Result<DirEntry>| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            // A thread that has ended meanwhile does nothing either.
+            stat.map_or(true, |stat| stat.rsplit(')').next().unwrap().trim_start().starts_with('T'))
+        };
+        let all_stand = || std::fs::read_dir(format!("/proc/{id}/task")).unwrap().all(stands);
+        until("the process stands still", all_stand).await;
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) -> u32 {
         let id = self.child.lock().unwrap().id();
         assert!(
             Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().unwrap().success()
         );
+        id
     }
 
     pub(crate) fn kill_and_start_again(&self) {

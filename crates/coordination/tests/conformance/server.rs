@@ -68,15 +68,18 @@ impl Server {
 
     /// A client of its own, but for the embedded store, which has only one.
     pub(crate) fn client(&self, root: &str, time_limit: Duration) -> Arc<dyn Store> {
+        self.client_of(&[self.port], root, time_limit)
+    }
+
+    /// A client that knows several servers.
+    pub(crate) fn client_of(&self, ports: &[u16], root: &str, time_limit: Duration) -> Arc<dyn Store> {
+        let addresses =
+            |scheme: &str| ports.iter().map(|port| format!("{scheme}127.0.0.1:{port}")).collect::<Vec<_>>();
         match self.backend {
             Backend::Embedded => self.embedded.clone().unwrap(),
-            Backend::Etcd => {
-                let endpoint = format!("http://127.0.0.1:{}", self.port);
-                Arc::new(EtcdStore::new(&[endpoint], time_limit).unwrap())
-            }
+            Backend::Etcd => Arc::new(EtcdStore::new(&addresses("http://"), time_limit).unwrap()),
             Backend::ZooKeeper => {
-                let server = format!("127.0.0.1:{}", self.port);
-                Arc::new(ZooKeeperStore::new(&[server], &format!("/hadal/{root}"), time_limit).unwrap())
+                Arc::new(ZooKeeperStore::new(&addresses(""), &format!("/hadal/{root}"), time_limit).unwrap())
             }
         }
     }
