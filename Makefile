@@ -33,7 +33,7 @@ test: ## all tests: Rust, fuzz targets for a short time, end-to-end with real se
 	@scripts/stages.sh test test-rust fuzz test-e2e
 
 test-rust: ## unit, property and integration tests of the crates
-	@scripts/setup.sh server plugins mysql
+	@scripts/setup.sh server plugins mysql coordination
 	@# A MariaDB server that starts deletes the temporary tables that it finds in its tmpdir, also those of others. So the
 	@# tests get a folder of their own, and one binary runs after the other.
 	@export TMPDIR=$$(mktemp -d) && trap 'rm -rf "$$TMPDIR"' EXIT && \
@@ -78,7 +78,7 @@ docs: ## the crates' documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 setup: ## install everything that any target needs
-	@scripts/setup.sh server plugins mysql python node bench
+	@scripts/setup.sh server plugins mysql coordination python node bench
 
 clean: ## remove the build folder, the Python environment and the Node packages
 	rm -rf $(CACHE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the playground, the tests and the benchmarks need on Debian or Ubuntu, and says what it installs.
 #
-#   scripts/setup.sh [build] [server] [plugins] [mysql] [python] [node] [bench]      default: all but the last
+#   scripts/setup.sh [build] [server] [plugins] [mysql] [coordination] [python] [node] [bench]      default: all but the last
 #
 # What is there already is left alone: the second run only looks. Rust itself is expected (https://rustup.rs).
 set -euo pipefail
@@ -95,6 +95,26 @@ need_mysql() {
   retry "$here/scripts/get-mysql.sh" "$cache/mysql" >&2 || die "cannot install MySQL"
 }
 
+# The tests start etcd and ZooKeeper themselves. Debian's package of etcd has a service that would start at once, so the one
+# program is taken out of it, into a folder of its own; ZooKeeper's library has no service.
+need_coordination() {
+  local missing=()
+  has java || missing+=(default-jre-headless)
+  [ -e /usr/share/java/zookeeper.jar ] || missing+=(libzookeeper-java)
+  [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+  { has etcd || [ -x "$cache/etcd/etcd" ]; } && return
+  need_root etcd-server
+  say "installing the program of etcd-server in $cache/etcd, without the rest of the package"
+  [ -n "$apt_updated" ] || apt update || die "apt-get update failed"
+  apt_updated=yes
+  local scratch
+  scratch=$(mktemp -d)
+  (cd "$scratch" && apt-get -qq -o APT::Sandbox::User=root download etcd-server >&2) || die "apt-get cannot download etcd-server"
+  dpkg-deb --fsys-tarfile "$scratch"/*.deb | tar -x -C "$scratch" ./usr/bin/etcd
+  install -D -m 755 "$scratch/usr/bin/etcd" "$cache/etcd/etcd"
+  rm -rf "$scratch"
+}
+
 # mysqlclient is compiled against the C library; everything else comes as wheels. The tests also run mariadb-dump.
 need_python() {
   local missing=()
@@ -148,11 +168,11 @@ retry() {
   "$@" || { say "trying again: $1"; "$@"; }
 }
 
-[ $# -gt 0 ] || set -- build server plugins mysql python node
+[ $# -gt 0 ] || set -- build server plugins mysql coordination python node
 for what in "$@"; do
   case "$what" in
-    build | server | plugins | mysql | python | node | bench) ;;
-    *) die "unknown part '$what': build, server, plugins, mysql, python, node or bench" ;;
+    build | server | plugins | mysql | coordination | python | node | bench) ;;
+    *) die "unknown part '$what': build, server, plugins, mysql, coordination, python, node or bench" ;;
   esac
 done
 only_one
