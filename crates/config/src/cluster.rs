@@ -61,7 +61,8 @@ section! {
 choice! {
     /// What a read is certain to see.
     pub enum Consistency {
-        /// Everything that the same session has written and read before.
+        /// Everything that the same session has written and read before, and what sessions of this gateway had written
+        /// when it began.
         Session = "session",
         /// Nothing in particular: whatever the replica has.
         Eventual = "eventual",
