@@ -101,24 +101,6 @@ def test_a_database_that_a_replica_does_not_have_yet_can_be_used(own_topology):
         assert answer == ((f"fresh{number}",),)
 
 
-def test_a_client_that_comes_back_reads_what_it_wrote(own_topology):
-    # Late, and not so late that it takes no reads.
-    topology = own_topology(replicas=1, delay=1, cluster="max_lag_ms = 60000")
-    import pymysql
-
-    def ask(*statements):
-        with pymysql.connect(**topology.endpoint.keywords(autocommit=True)) as connection:
-            with connection.cursor() as cursor:
-                for statement in statements:
-                    cursor.execute(statement)
-                return cursor.fetchall()
-
-    ask("CREATE TABLE visits (id INT PRIMARY KEY)")
-    for number in range(20):
-        ask(f"INSERT INTO visits VALUES ({number})")
-        assert ask("SELECT COUNT(*) FROM visits") == ((number + 1,),)
-
-
 def test_committed_transactions_are_read_back(connect, table):
     connection = connect(autocommit=False)
     reader_count = 0

@@ -61,8 +61,7 @@ section! {
 choice! {
     /// What a read is certain to see.
     pub enum Consistency {
-        /// Everything that the same session has written and read before, and what sessions of this gateway had written
-        /// when it began.
+        /// Everything that the same session has written and read before.
         Session = "session",
         /// Nothing in particular: whatever the replica has.
         Eventual = "eventual",

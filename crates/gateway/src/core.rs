@@ -53,10 +53,6 @@ impl ServerLoad {
         self.position.lock().unwrap_or_else(PoisonError::into_inner).advance(gtid);
     }
 
-    pub(crate) fn position(&self) -> GtidPosition {
-        self.position.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     pub(crate) fn covers(&self, wanted: &GtidPosition) -> bool {
         self.position.lock().unwrap_or_else(PoisonError::into_inner).covers(wanted)
     }

@@ -262,17 +262,6 @@ pub(super) async fn read_packet(
 }
 
 impl Session {
-    /// A client that comes back reads what it wrote before it left: the session begins where all sessions of this
-    /// gateway have brought the primary.
-    fn begin_after_what_was_written(&mut self) {
-        let core = &self.worker.core;
-        for (entry, position) in core.clusters.iter().zip(&mut self.positions) {
-            if let Some(primary) = entry.view().primary {
-                position.advance_all(&entry.load(primary).position());
-            }
-        }
-    }
-
     /// Enters the database and answers the login.
     pub(super) async fn enter(&mut self, sequence: u8, database: Option<Vec<u8>>) -> Result<(), End> {
         let mut state = (*self.state).clone();
@@ -283,7 +272,6 @@ impl Session {
         self.entered = std::time::Instant::now();
         self.entered_once = false;
         self.set_state(state);
-        self.begin_after_what_was_written();
         if let Err(refusal) = self.check_in(foreign.as_deref()).await {
             self.worker.core.metrics.refused_logins.fetch_add(1, Ordering::Relaxed);
             self.send_error(sequence, &refusal).await?;
