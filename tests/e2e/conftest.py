@@ -29,6 +29,7 @@ def pytest_addoption(parser):
     group.addoption("--direct", action="store_true", help="run against MariaDB itself: proves the tests, not hadal")
     group.addoption("--hadal", default=os.environ.get("HADAL_BIN", str(DEFAULT_BINARY)), help="the binary to test")
     group.addoption("--seed", type=seed, default=1, help="seed of the differential test: a number, or `random`")
+    group.addoption("--interleaved", type=int, default=0, help="statements of the search for sessions that notice others")
     group.addoption("--statements", type=int, default=4500, help="length of the differential test's stream")
 
 

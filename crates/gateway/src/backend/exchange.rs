@@ -90,6 +90,8 @@ fn is_end(payload: &[u8]) -> bool {
 impl Backend {
     /// Sends one statement and waits for its answer.
     pub(crate) async fn query(&mut self, sql: &[u8]) -> Result<Reply, ExchangeError> {
+        // It may warn.
+        self.listed = true;
         let mut packet = std::mem::take(&mut self.outbox);
         packet.extend_from_slice(&query_packet(sql));
         self.socket.write_all(&packet).await?;
