@@ -15,7 +15,7 @@ folder="$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -r "$keys" ] || { echo "get-mysql: $keys is missing: install debian-archive-keyring" >&2; exit 1; }
 mirror=${MYSQL_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -m 1 -E '/debian/?$' || true)}
-mirror=${mirror:-http://deb.debian.org/debian}
+[ -n "$mirror" ] || { echo "get-mysql: apt uses no Debian mirror: name one in MYSQL_MIRROR" >&2; exit 1; }
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch" "$folder.new"' EXIT

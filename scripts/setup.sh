@@ -92,7 +92,11 @@ need_mysql() {
   [ ! -s "$cache/mysql/VERSION" ] || return 0
   [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || apt_install debian-archive-keyring
   say "installing MySQL of Debian's unstable suite in $cache/mysql"
-  retry "$here/scripts/get-mysql.sh" "$cache/mysql" >&2 || die "cannot install MySQL"
+  rm -f "$cache/mysql-missing"
+  retry "$here/scripts/get-mysql.sh" "$cache/mysql" >&2 && return
+  # Not every machine has a mirror of that suite, and all but a few tests do without.
+  say "MySQL cannot be had here: the tests that log in to one are left out"
+  date >"$cache/mysql-missing"
 }
 
 # The tests start etcd and ZooKeeper themselves. Debian's package of etcd has a service that would start at once, so the one

@@ -16,17 +16,31 @@ pub(crate) struct Server {
     folder: TempDir,
 }
 
-/// A program that `scripts/setup.sh mysql` has installed.
-fn program(name: &str) -> Command {
+/// Where `scripts/setup.sh` puts what it installs.
+fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let path = cache.or(home).unwrap_or_default().join("hadal/mysql/bin").join(name);
+    cache.or(home).unwrap_or_default().join("hadal")
+}
+
+/// A program that `scripts/setup.sh mysql` has installed.
+fn program(name: &str) -> Command {
+    let path = cache().join("mysql/bin").join(name);
     assert!(path.exists(), "{} is missing: run scripts/setup.sh mysql", path.display());
     Command::new(path)
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
+    /// `None` where the set-up has found that there is no MySQL to be had.
+    pub(crate) fn start() -> Option<Self> {
+        if cache().join("mysql-missing").exists() {
+            eprintln!("left out: scripts/setup.sh could not get MySQL");
+            return None;
+        }
+        Some(Self::started())
+    }
+
+    fn started() -> Self {
         let folder = tempfile::Builder::new().prefix("hadal-mysql-").tempdir().unwrap();
         let temporary = folder.path().join("tmp");
         std::fs::create_dir(&temporary).unwrap();
