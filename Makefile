@@ -12,6 +12,8 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 ARGS ?=
 # How long each fuzz target runs, in seconds.
 FUZZ_SECONDS ?= 20
+# The same inputs every time, so that a change is judged by what it does; `FUZZ_SEED=` searches anew.
+FUZZ_SEED ?= 1
 
 # Stages with real servers would only hold each other up.
 .NOTPARALLEL:
@@ -69,9 +71,9 @@ lint: ## format and lints, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 	for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
 
-fuzz: ## every fuzz target for FUZZ_SECONDS
+fuzz: ## every fuzz target for FUZZ_SECONDS, from FUZZ_SEED
 	@scripts/setup.sh build
-	cargo run --profile fast -p fuzz -- --seconds $(FUZZ_SECONDS)
+	cargo run --profile fast -p fuzz -- --seconds $(FUZZ_SECONDS) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 docs: ## the crates' documentation, warnings are errors
 	@scripts/setup.sh build

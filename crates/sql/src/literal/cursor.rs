@@ -113,7 +113,8 @@ impl<'a> Cursor<'a> {
                 Kind::Punct(b',' | b';') if depth == 0 => break,
                 Kind::Punct(b'(') => depth += 1,
                 Kind::Punct(b')') => depth = depth.checked_sub(1)?,
-                Kind::Bad | Kind::VersionComment => return None,
+                // A semicolon inside of parentheses ends the statement in the middle.
+                Kind::Bad | Kind::VersionComment | Kind::Punct(b';') => return None,
                 _ => {}
             }
             end = token.end;
