@@ -31,13 +31,13 @@ struct Missing {
     outcome: bool,
 }
 
-/// Whether a statement asks for, or changes, what [`Session::restore`] puts.
-pub(super) fn asks(facts: &Facts) -> bool {
+/// Whether a statement itself asks for, or changes, what [`Session::restore`] puts.
+fn asks(facts: &Facts) -> bool {
     const ASKS: Effects = HIDDEN
         .union(super::special::ABOUT_LAST)
         .union(Effects::USES_LAST_INSERT_ID)
         .union(Effects::MAY_SET_INSERT_ID);
-    facts.effects.intersects(ASKS) || facts.access != Access::Read || !facts.functions.is_empty()
+    facts.effects.intersects(ASKS)
 }
 
 /// Whether the OK of a statement that may set the insert id tells whether it did.
@@ -72,6 +72,17 @@ async fn put(backend: &mut Backend, statements: &[String]) -> Result<(), Exchang
 }
 
 impl Session {
+    /// Whether a connection may have to be prepared for the statement. Asked for every one of them.
+    pub(super) fn may_restore(&self, facts: &Facts) -> bool {
+        asks(facts) || self.runs_code_that_asks(facts)
+    }
+
+    /// A trigger or function may read the insert id.
+    fn runs_code_that_asks(&self, facts: &Facts) -> bool {
+        let plain = facts.access == Access::Read && facts.functions.is_empty();
+        !plain && self.worker.core.cluster(self.target).view().catalogue.code_reads_insert_id
+    }
+
     /// Puts what the statement may ask for on the connection, which was `disturbed` if statements of the gateway's own
     /// have run on it since it was taken. `Err` is for the client; the connection is as it was.
     pub(super) async fn restore(
@@ -145,8 +156,7 @@ impl Session {
         if facts.effects.contains(Effects::MAY_SET_INSERT_ID) && !tells_insert_id(facts) {
             return true;
         }
-        let plain = facts.access == Access::Read && facts.functions.is_empty();
-        !plain && self.worker.core.cluster(self.target).view().catalogue.code_reads_insert_id
+        self.runs_code_that_asks(facts)
     }
 
     fn missing(&self, backend: &Backend, facts: &Facts, disturbed: bool) -> Missing {

@@ -83,7 +83,7 @@ impl Session {
                 }
             }
         }
-        if super::restore::asks(job.facts)
+        if self.may_restore(job.facts)
             && let Err(refusal) = Box::pin(self.restore(&mut backend, job, disturbed)).await
         {
             self.release(backend);
@@ -99,7 +99,7 @@ impl Session {
             self.held = Some(held);
             return Err(refusal);
         }
-        if super::restore::asks(job.facts)
+        if self.may_restore(job.facts)
             && let Err(refusal) = Box::pin(self.restore(&mut held, job, false)).await
         {
             self.held = Some(held);
