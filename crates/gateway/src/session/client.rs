@@ -103,20 +103,24 @@ impl Client {
             if let Some(inbound) = self.take_command(expected, limit) {
                 return Poll::Ready(Ok(inbound));
             }
-            let read = worker.with_scratch(|scratch| match self.socket.poll_read(cx, scratch) {
-                Poll::Ready(Ok(n)) => {
-                    self.input.extend_from_slice(&scratch[..n]);
-                    Poll::Ready(Ok(n))
-                }
-                other => other,
-            });
-            match read {
+            match self.poll_fill(cx, worker) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Inbound::Left)),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// Reads what has come into the buffer; 0 is the end of the stream.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<io::Result<usize>> {
+        worker.with_scratch(|scratch| {
+            let read = self.socket.poll_read(cx, scratch);
+            if let Poll::Ready(Ok(n)) = read {
+                self.input.extend_from_slice(&scratch[..n]);
+            }
+            read
+        })
     }
 
     /// A complete command from the buffer; the rest stays for later.
@@ -206,14 +210,7 @@ impl Client {
                     _ => {}
                 }
             }
-            let read = worker.with_scratch(|scratch| match self.socket.poll_read(cx, scratch) {
-                Poll::Ready(Ok(n)) => {
-                    self.input.extend_from_slice(&scratch[..n]);
-                    Poll::Ready(Ok(n))
-                }
-                other => other,
-            });
-            match read {
+            match self.poll_fill(cx, worker) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -253,14 +250,7 @@ impl Client {
                     })));
                 }
             }
-            let read = worker.with_scratch(|scratch| match self.socket.poll_read(cx, scratch) {
-                Poll::Ready(Ok(n)) => {
-                    self.input.extend_from_slice(&scratch[..n]);
-                    Poll::Ready(Ok(n))
-                }
-                other => other,
-            });
-            match read {
+            match self.poll_fill(cx, worker) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Inbound::Left)),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
