@@ -2,15 +2,17 @@
 
 mod change;
 mod entry;
+mod picture;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use topology::{Accounts, Address, Catalogue, ClusterView, GtidPosition, Health, Role, ServerId};
+use topology::{Accounts, Address, Catalogue, ClusterView, GtidPosition, Health, Role, ServerId, Writes};
 
 pub(crate) use entry::Entry;
+pub(crate) use picture::Picture;
 
 use crate::detect::health::Signs;
 use crate::detect::lag::{Arrival, Evidence, Trail, combine};
@@ -19,7 +21,7 @@ use crate::detect::{health, roles};
 use crate::events::{Event, EventKind};
 use crate::observe::probe::Observation;
 use crate::options::ObserveOptions;
-use crate::report::Leader;
+use crate::report::{Failure, Leader};
 use crate::status::ServerStatus;
 
 /// More servers than this are not added to a cluster, whatever they report.
@@ -37,6 +39,10 @@ pub(crate) struct Board {
     /// The last one that there was, to tell a return from a change.
     last_primary: Option<ServerId>,
     epoch: u64,
+    writes: Writes,
+    heals: bool,
+    /// The primary stopped waiting for acknowledgements, and its replicas have not caught up with it since.
+    fell_back: bool,
     revision: u64,
     /// All times are measured from here.
     origin: Instant,
@@ -55,6 +61,9 @@ impl Board {
             primary: None,
             last_primary: None,
             epoch: 0,
+            writes: Writes::Open,
+            heals: false,
+            fell_back: false,
             revision: 0,
             origin,
             beats: Trail::default(),
@@ -113,6 +122,45 @@ impl Board {
         self.events.push(event);
     }
 
+    /// Whether what needs the primary may be sent there.
+    pub(crate) fn set_writes(&mut self, writes: Writes) {
+        self.writes = writes;
+    }
+
+    /// Whether the control plane replaces a primary that is gone.
+    pub(crate) fn set_heals(&mut self, heals: bool) {
+        self.heals = heals;
+    }
+
+    /// Begins an epoch with this number, or a greater one if it is not new. Gives its number.
+    pub(crate) fn begin_epoch(&mut self, number: u64) -> u64 {
+        self.epoch = number.max(self.epoch + 1);
+        self.epoch
+    }
+
+    /// Remembers whether the primary commits without waiting for anybody, until its replicas have everything.
+    fn watch_acknowledgement(&mut self) {
+        let Some(primary) = self.primary.and_then(|id| self.entry(id)).filter(|e| e.reach == Reach::Up)
+        else {
+            return;
+        };
+        let Some(seen) = &primary.seen else { return };
+        if seen.durability.waits && !seen.durability.waiting_works {
+            self.fell_back = true;
+            return;
+        }
+        let complete = |e: &Entry| {
+            e.role != Role::Replica
+                || e.reach == Reach::Up
+                    && e.seen
+                        .as_ref()
+                        .is_some_and(|s| s.channels.iter().any(|c| c.received.covers(&seen.written)))
+        };
+        if self.fell_back && self.servers.iter().all(complete) {
+            self.fell_back = false;
+        }
+    }
+
     /// A beat was written to `server`.
     pub(crate) fn beat(&mut self, server: ServerId, beat: u64, at: Instant) {
         // One that was under way while the primary changed belongs to the former one's history.
@@ -123,12 +171,13 @@ impl Board {
     }
 
     /// A server was looked at, or could not be.
-    pub(crate) fn looked(&mut self, server: ServerId, seen: Result<Observation, String>) {
+    pub(crate) fn looked(&mut self, server: ServerId, seen: Result<Observation, Failure>) {
         let Some(entry) = self.servers.get_mut(usize::from(server.0)) else { return };
         entry.saw(seen);
         self.find_aliases();
         self.discover(server);
         self.judge_roles();
+        self.watch_acknowledgement();
         self.measure(server);
         self.judge_health(server);
     }
@@ -327,6 +376,8 @@ impl Board {
             epoch: self.epoch,
             servers: self.servers.iter().enumerate().map(|(i, e)| e.view(server_id(i))).collect(),
             primary: self.primary,
+            writes: self.writes.clone(),
+            heals: self.heals,
             accounts: self.accounts.clone(),
             catalogue: self.catalogue.clone(),
         }

@@ -7,6 +7,8 @@ use mysql_client::{ConnectOptions, LoginRequest, Secret};
 use mysql_wire::{Capabilities, attributes};
 use topology::Address;
 
+use crate::plan::Promotion;
+
 /// Settings of a cluster's observer. `server` fills them from the configuration.
 #[derive(Clone, Debug)]
 pub struct ObserveOptions {
@@ -30,6 +32,59 @@ pub struct ObserveOptions {
     pub read_accounts: bool,
     /// Add servers that members replicate from, and replicas that report themselves.
     pub discover: bool,
+    pub control: ControlOptions,
+}
+
+/// Who may change the cluster, and how.
+#[derive(Clone, Debug)]
+pub struct ControlOptions {
+    pub failover: FailoverMode,
+    /// Nothing is done by itself that could lose an acknowledged commit, and a new primary waits for acknowledgements.
+    pub lossless: bool,
+    /// The account with which replicas fetch from their source. Empty: they keep the one that they have.
+    pub replication_user: String,
+    pub replication_password: String,
+    /// By `HOST:PORT`; neutral where a server is not named.
+    pub promotion: BTreeMap<String, Promotion>,
+    /// By `HOST:PORT`.
+    pub zones: BTreeMap<String, String>,
+    /// How long a primary that does not answer may be silent before it is dead.
+    pub silence: Duration,
+    /// Between two failovers without anybody's word.
+    pub pause_between_failovers: Duration,
+    /// For everything in a switchover between holding statements and letting them go.
+    pub switchover_timeout: Duration,
+    /// How long transactions may go on in a switchover before they are ended.
+    pub grace: Duration,
+}
+
+/// Who replaces a primary that is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailoverMode {
+    /// hadal does, as soon as it is certain.
+    Auto,
+    /// hadal does, when it is told to.
+    Manual,
+    /// Nobody: hadal changes nothing.
+    #[default]
+    Off,
+}
+
+impl Default for ControlOptions {
+    fn default() -> Self {
+        Self {
+            failover: FailoverMode::Off,
+            lossless: true,
+            replication_user: String::new(),
+            replication_password: String::new(),
+            promotion: BTreeMap::new(),
+            zones: BTreeMap::new(),
+            silence: Duration::from_millis(2500),
+            pause_between_failovers: Duration::from_secs(60),
+            switchover_timeout: Duration::from_secs(10),
+            grace: Duration::from_secs(1),
+        }
+    }
 }
 
 impl ObserveOptions {
@@ -47,6 +102,7 @@ impl ObserveOptions {
             weights: BTreeMap::new(),
             read_accounts: true,
             discover: true,
+            control: ControlOptions::default(),
         }
     }
 

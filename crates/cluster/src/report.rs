@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use mysql_client::{ClientError, ConnectError};
 use tokio::sync::oneshot;
 use topology::{Accounts, Address, Catalogue, ServerId};
 
+use crate::detect::death::Fault;
 use crate::observe::probe::Observation;
 
 /// The primary, as far as the heart and the dictionary need to know.
@@ -17,11 +19,42 @@ pub(crate) struct Leader {
     pub(crate) epoch: u64,
 }
 
+/// Why a server could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    pub(crate) why: String,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &ClientError) -> Self {
+        Self { fault: fault(error), why: error.to_string() }
+    }
+}
+
+fn fault(error: &ClientError) -> Fault {
+    use std::io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
+    };
+    if let Some(code) = error.code() {
+        return Fault::Refuses(code);
+    }
+    match error {
+        ClientError::Timeout(_) | ClientError::Connect(ConnectError::Timeout(_)) => Fault::Silent,
+        ClientError::Io(io) | ClientError::Connect(ConnectError::Io(io)) => match io.kind() {
+            ConnectionRefused | ConnectionReset | ConnectionAborted | UnexpectedEof => Fault::Gone,
+            TimedOut => Fault::Silent,
+            _ => Fault::Other,
+        },
+        _ => Fault::Other,
+    }
+}
+
 /// One piece of news.
 #[derive(Debug)]
 pub(crate) enum Report {
     /// A server was looked at, or why it could not be.
-    Looked { server: ServerId, seen: Result<Box<Observation>, String> },
+    Looked { server: ServerId, seen: Result<Box<Observation>, Failure> },
     /// A beat was written to this server, at the latest at this moment.
     Beat { server: ServerId, beat: u64, at: Instant },
     /// The heartbeat fails, or works again.

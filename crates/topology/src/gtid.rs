@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// `domain-server-sequence`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MariaGtid {
@@ -47,7 +49,8 @@ impl FromStr for MariaGtid {
 }
 
 /// The newest transaction of every domain, as in `gtid_slave_pos`. Few domains: a sorted vector.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct GtidPosition {
     points: Vec<MariaGtid>,
 }
@@ -113,6 +116,20 @@ impl FromStr for GtidPosition {
             position.advance(part.parse()?);
         }
         Ok(position)
+    }
+}
+
+impl TryFrom<String> for GtidPosition {
+    type Error = NotAGtid;
+
+    fn try_from(text: String) -> Result<Self, NotAGtid> {
+        text.parse()
+    }
+}
+
+impl From<GtidPosition> for String {
+    fn from(position: GtidPosition) -> Self {
+        position.to_string()
     }
 }
 

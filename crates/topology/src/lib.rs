@@ -7,6 +7,7 @@ pub mod account;
 pub mod address;
 pub mod catalogue;
 pub mod gtid;
+pub mod gtid_state;
 pub mod server;
 pub mod view;
 
@@ -14,5 +15,6 @@ pub use account::{Account, Accounts, AuthMethod, ClientHost, LoginRefusal};
 pub use address::Address;
 pub use catalogue::{Catalogue, LeavingTriggers, RoutineAccess, VariableKind};
 pub use gtid::{GtidPosition, MariaGtid};
+pub use gtid_state::{Extra, GtidState};
 pub use server::{Health, Role, ServerId, ServerView};
-pub use view::{ClusterView, ViewCell};
+pub use view::{ClusterView, ViewCell, Writes};

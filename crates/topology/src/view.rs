@@ -6,6 +6,19 @@ use arc_swap::ArcSwap;
 
 use crate::{Accounts, Catalogue, Role, ServerId, ServerView};
 
+/// Whether what needs the primary may be sent there now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Writes {
+    /// To the primary, if there is one.
+    #[default]
+    Open,
+    /// Another primary is on its way: new statements and transactions wait for it. What is under way may finish while
+    /// `finish` is set.
+    Held { why: Arc<str>, finish: bool },
+    /// No primary is to be had until somebody does something: refused at once, with the reason. Reads go on.
+    Refused { why: Arc<str> },
+}
+
 /// An immutable picture of a cluster. A new one replaces it; nobody changes it.
 #[derive(Clone, Debug)]
 pub struct ClusterView {
@@ -17,6 +30,9 @@ pub struct ClusterView {
     /// Indexed by `ServerId`.
     pub servers: Vec<ServerView>,
     pub primary: Option<ServerId>,
+    pub writes: Writes,
+    /// The control plane replaces a primary that is gone by itself: a statement that cannot reach it is worth holding.
+    pub heals: bool,
     /// Who may log in; follows the primary's `mysql.global_priv`.
     pub accounts: Arc<Accounts>,
     /// What SQL names mean on these servers: routines, views, variables, collations.
@@ -31,6 +47,8 @@ impl ClusterView {
             epoch: 0,
             servers: Vec::new(),
             primary: None,
+            writes: Writes::Open,
+            heals: false,
             accounts: Arc::default(),
             catalogue: Arc::default(),
         }

@@ -1,14 +1,17 @@
 //! One server on the board.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use topology::{Address, Health, Role, ServerId, ServerView};
 
+use crate::detect::death::Fault;
 use crate::detect::health::Ramp;
 use crate::detect::lag::Arrival;
 use crate::detect::roles::Reach;
 use crate::observe::probe::Observation;
 use crate::observe::replication::Channel;
+use crate::report::Failure;
 use crate::status::{ServerStatus, SourceStatus};
 
 /// What is known of one server and what was made of it.
@@ -19,6 +22,14 @@ pub(crate) struct Entry {
     /// The newest observation there is, also of a server that is down.
     pub(crate) seen: Option<Observation>,
     pub(crate) down_why: Option<String>,
+    /// Of the last look, if it failed.
+    pub(crate) fault: Option<Fault>,
+    /// Looks that failed in a row.
+    pub(crate) failures: u32,
+    pub(crate) answered: Option<Instant>,
+    pub(crate) added: Instant,
+    /// When something last came through its replication connection.
+    pub(crate) heard: Option<Instant>,
     /// Another entry leads to the same server.
     pub(crate) is_alias: bool,
     /// See [`crate::detect::roles::Standing::member`].
@@ -41,6 +52,11 @@ impl Entry {
             reach: Reach::Pending,
             seen: None,
             down_why: None,
+            fault: None,
+            failures: 0,
+            answered: None,
+            added: Instant::now(),
+            heard: None,
             is_alias: false,
             is_member: false,
             role: Role::Unknown,
@@ -54,7 +70,7 @@ impl Entry {
     }
 
     /// Takes in the outcome of a look.
-    pub(crate) fn saw(&mut self, outcome: Result<Observation, String>) {
+    pub(crate) fn saw(&mut self, outcome: Result<Observation, Failure>) {
         match outcome {
             Ok(seen) => {
                 if *self.version != *seen.version {
@@ -62,11 +78,19 @@ impl Entry {
                 }
                 self.reach = Reach::Up;
                 self.down_why = None;
+                self.fault = None;
+                self.failures = 0;
+                self.answered = Some(seen.ended);
+                if self.seen.as_ref().is_none_or(|before| has_heard(before, &seen)) {
+                    self.heard = Some(seen.ended);
+                }
                 self.seen = Some(seen);
             }
-            Err(why) => {
+            Err(failure) => {
                 self.reach = Reach::Down;
-                self.down_why = Some(why);
+                self.down_why = Some(failure.why);
+                self.fault = Some(failure.fault);
+                self.failures = self.failures.saturating_add(1);
             }
         }
     }
@@ -116,6 +140,14 @@ impl Entry {
             probe_us: u64::try_from(probe_us).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// Whether something came through a replication connection between two looks.
+fn has_heard(before: &Observation, now: &Observation) -> bool {
+    let signs = |seen: &Observation| -> Vec<_> {
+        seen.channels.iter().map(|c| (c.received.clone(), c.heartbeats)).collect()
+    };
+    signs(before) != signs(now)
 }
 
 fn source(channel: &Channel) -> SourceStatus {

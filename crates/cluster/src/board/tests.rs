@@ -47,6 +47,8 @@ impl Bench {
             applier: yes(),
             seconds_behind: Some(0),
             received: GtidPosition::default(),
+            read_all: true,
+            heartbeats: 0,
         };
         let seen = Observation {
             began: at,
@@ -58,6 +60,7 @@ impl Bench {
             position: position.clone(),
             written: position.clone(),
             reached: position,
+            durability: Default::default(),
             channels: source.map(channel).into_iter().collect(),
             beat,
             replicas: Vec::new(),
@@ -97,7 +100,10 @@ fn a_server_that_was_detached_a_moment_ago_may_succeed() {
 #[test]
 fn one_that_was_detached_long_ago_may_not_whatever_happens_to_the_primary() {
     let mut bench = Bench::with_a_detached_server(30);
-    bench.board.looked(ServerId(0), Err("refused".to_owned()));
+    bench.board.looked(
+        ServerId(0),
+        Err(Failure { fault: crate::detect::death::Fault::Gone, why: "refused".to_owned() }),
+    );
     assert_eq!(bench.primary(), Some(0));
     bench.says(0, 31_000, false, None, "0-1-31");
     assert_eq!(bench.primary(), None);
@@ -174,7 +180,10 @@ fn what_a_dead_primary_took_with_it_makes_nobody_late() {
     bench.says(1, 0, false, Some(0), "0-1-1");
     bench.says(0, 500, true, None, "0-1-2");
     bench.says(1, 600, false, Some(0), "0-1-1");
-    bench.board.looked(ServerId(0), Err("refused".to_owned()));
+    bench.board.looked(
+        ServerId(0),
+        Err(Failure { fault: crate::detect::death::Fault::Gone, why: "refused".to_owned() }),
+    );
     bench.says(1, 60_000, false, Some(0), "0-1-1");
     let view = bench.board.view();
     assert_eq!((view.servers[0].lag_ms, view.servers[1].lag_ms), (None, Some(0)));

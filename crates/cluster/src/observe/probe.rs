@@ -5,6 +5,7 @@ use std::time::Instant;
 use mysql_client::{Client, ClientError, Rows};
 use topology::{Address, GtidPosition};
 
+use super::durability::{self, Durability};
 use super::heartbeat;
 use super::replication::{Channel, channels};
 
@@ -27,6 +28,7 @@ pub(crate) struct Observation {
     /// `gtid_current_pos`: what a replica has reached, without what others wrote to it behind replication's back.
     pub(crate) reached: GtidPosition,
     pub(crate) channels: Vec<Channel>,
+    pub(crate) durability: Durability,
     /// The newest beat of this node that arrived there.
     pub(crate) beat: Option<u64>,
     /// Replicas that reported where they listen, with their `server_id`; filled in by the watcher.
@@ -40,7 +42,7 @@ const FACTS: &str = "SELECT @@version AS version, @@server_id AS server_id, @@ho
 /// Looks at the server. `node` names the heartbeat row to read, if there is to be one.
 pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Observation, ClientError> {
     let began = Instant::now();
-    let facts = client.query(FACTS).await?;
+    let facts = client.query(&format!("{FACTS}, {}", durability::COLUMNS)).await?;
     let position = |column: &str| -> GtidPosition {
         facts.get(0, column).and_then(|text| text.parse().ok()).unwrap_or_default()
     };
@@ -62,6 +64,7 @@ pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Obs
         written,
         reached,
         channels: channels(&client.query("SHOW ALL SLAVES STATUS").await?),
+        durability: durability::read(client, &facts).await?,
         beat: heartbeat::read(client, node).await?,
         replicas: Vec::new(),
     };

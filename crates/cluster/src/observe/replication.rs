@@ -17,6 +17,10 @@ pub(crate) struct Channel {
     pub(crate) applier: Thread,
     pub(crate) seconds_behind: Option<u64>,
     pub(crate) received: GtidPosition,
+    /// Everything received is applied, as far as whole transactions were received.
+    pub(crate) read_all: bool,
+    /// Signs of life of the source, counted by the replica.
+    pub(crate) heartbeats: u64,
 }
 
 impl Channel {
@@ -49,6 +53,8 @@ fn channel(rows: &Rows, row: usize) -> Option<Channel> {
         applier: thread(rows, row, "Slave_SQL_Running", "Last_SQL_Errno", "Last_SQL_Error"),
         seconds_behind: rows.parse(row, "Seconds_Behind_Master"),
         received: text("Gtid_IO_Pos").parse().unwrap_or_default(),
+        read_all: text("Slave_SQL_Running_State").starts_with("Slave has read all relay log"),
+        heartbeats: rows.parse(row, "Slave_received_heartbeats").unwrap_or(0),
     })
 }
 

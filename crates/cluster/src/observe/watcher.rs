@@ -10,7 +10,7 @@ use topology::{Address, ServerId};
 use super::probe::{Observation, probe, replicas};
 use super::session;
 use crate::options::ObserveOptions;
-use crate::report::Report;
+use crate::report::{Failure, Report};
 
 /// The longest pause between two attempts to reach a server that is down.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ impl Watcher {
         let mut failures = 0_u32;
         loop {
             let began = Instant::now();
-            let seen = self.look(&mut open).await.map_err(|error| error.to_string());
+            let seen = self.look(&mut open).await.map_err(|error| Failure::of(&error));
             failures = if seen.is_ok() { 0 } else { failures.saturating_add(1) };
             if self.reports.send(Report::Looked { server: self.id, seen: seen.map(Box::new) }).await.is_err()
             {

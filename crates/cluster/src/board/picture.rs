@@ -1,0 +1,134 @@
+//! The board as the controller sees it.
+
+use std::time::{Duration, Instant};
+
+use topology::{Role, ServerId};
+
+use super::{Board, Entry};
+use crate::detect::death::{PrimarySigns, ReplicaSigns};
+use crate::detect::health::Thread;
+use crate::detect::roles::{Link, Reach};
+use crate::observe::replication::Channel;
+use crate::plan::{Applier, Member, Replication, Situation};
+
+/// A cluster at one moment, with what tells whether its primary lives.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    pub(crate) situation: Situation,
+    /// `None` while no primary was ever known.
+    pub(crate) primary: Option<PrimarySigns>,
+    /// Of the servers that replicate from it.
+    pub(crate) replicas: Vec<ReplicaSigns>,
+    /// Every server was tried.
+    pub(crate) complete: bool,
+}
+
+impl Board {
+    /// What there is to decide on.
+    pub(crate) fn picture(&self, now: Instant) -> Picture {
+        let primary = self.primary.or(self.last_primary).or_else(|| self.commonly_followed());
+        let name = |id: ServerId| self.entry(id).map(|e| e.address.to_string());
+        let entries = || self.servers.iter().filter(|e| !e.is_alias);
+        let situation = Situation {
+            cluster: self.name.to_string(),
+            epoch: self.epoch,
+            primary: primary.and_then(name),
+            members: entries().map(|e| self.member(e)).collect(),
+            acknowledgers: None,
+            fell_back: self.fell_back,
+        };
+        let follows = |e: &&Entry| {
+            let from = e.seen.as_ref().and_then(|s| s.channels.first()).map(|c| self.source_of(e, c));
+            primary.and_then(name).is_some_and(|p| from.as_deref() == Some(p.as_str()))
+        };
+        let replicas = entries().filter(follows).map(|e| replica_signs(e, now)).collect();
+        Picture {
+            situation,
+            primary: primary.and_then(|id| self.entry(id)).map(|e| primary_signs(e, now)),
+            replicas,
+            complete: self.servers.iter().all(|s| s.reach != Reach::Pending),
+        }
+    }
+
+    /// Where no primary was ever seen: the one server that all replicas name.
+    fn commonly_followed(&self) -> Option<ServerId> {
+        let sources = self.servers.iter().filter(|e| e.reach == Reach::Up && !e.is_alias).filter_map(|e| {
+            let channel = e.seen.as_ref()?.channels.first()?;
+            self.find(&channel.source, channel.source_server_id, &e.address)
+        });
+        let mut sources = sources.peekable();
+        let first = *sources.peek()?;
+        let leads = self.entry(first).is_some_and(|e| e.role != Role::Replica);
+        (leads && sources.all(|s| s == first)).then_some(first)
+    }
+
+    fn source_of(&self, entry: &Entry, channel: &Channel) -> String {
+        let found = self.find(&channel.source, channel.source_server_id, &entry.address);
+        found
+            .and_then(|id| self.entry(id))
+            .map_or_else(|| channel.source.to_string(), |e| e.address.to_string())
+    }
+
+    fn member(&self, entry: &Entry) -> Member {
+        let server = entry.address.to_string();
+        let rules = &self.options.control;
+        let (promotion, zone) =
+            (rules.promotion.get(&server).copied().unwrap_or_default(), rules.zones.get(&server).cloned());
+        let up = entry.reach == Reach::Up;
+        let Some(seen) = &entry.seen else {
+            return Member { server, up, promotion, zone, read_only: true, ..Member::unknown() };
+        };
+        let channel = seen.channels.first();
+        let replication = channel.map(|channel| Replication {
+            source: self.source_of(entry, channel),
+            connected: up && channel.link() == Link::Connected,
+            applier: applier(&channel.applier),
+            received: channel.received.clone(),
+            acknowledges: seen.durability.acknowledges,
+        });
+        Member {
+            server,
+            id: seen.server_id,
+            up,
+            read_only: seen.read_only,
+            version: seen.version.clone(),
+            logs: seen.durability.logs,
+            position: seen.reached.clone(),
+            history: seen.durability.history.clone(),
+            base: seen.durability.base.clone(),
+            replication,
+            promotion,
+            zone,
+            maintenance: false,
+        }
+    }
+}
+
+fn applier(thread: &Thread) -> Applier {
+    match (thread.is_running(), thread.error.is_empty()) {
+        (true, _) => Applier::Running,
+        (false, true) => Applier::Stopped,
+        (false, false) => Applier::Broken(thread.error.clone()),
+    }
+}
+
+fn since(at: Option<Instant>, now: Instant) -> Duration {
+    at.map_or(Duration::MAX, |at| now.saturating_duration_since(at))
+}
+
+fn primary_signs(entry: &Entry, now: Instant) -> PrimarySigns {
+    // One that was never reached has been silent since hadal began to look.
+    let silent_for = since(entry.answered.or(Some(entry.added)), now);
+    PrimarySigns { fault: entry.fault, failures: entry.failures, silent_for }
+}
+
+fn replica_signs(entry: &Entry, now: Instant) -> ReplicaSigns {
+    let connected = |seen: &crate::observe::probe::Observation| {
+        seen.channels.first().is_some_and(|c| c.link() == Link::Connected)
+    };
+    ReplicaSigns {
+        up: entry.reach == Reach::Up,
+        connected: entry.seen.as_ref().is_some_and(connected),
+        quiet_for: since(entry.heard, now),
+    }
+}

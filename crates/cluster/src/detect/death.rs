@@ -1,0 +1,158 @@
+//! Whether the primary is dead. Who merely cannot reach it does not know: its replicas are asked, too.
+//!
+//! | hadal | its replicas | verdict |
+//! |---|---|---|
+//! | reaches it | – | it lives |
+//! | the server itself says no (too many connections, wrong password) | – | it lives, and something else is wrong |
+//! | does not reach it | one still receives from it | hadal is cut off from it |
+//! | does not reach it | no replica is reached either | hadal is cut off from everything, as far as it can tell |
+//! | nothing listens there any more | all that are reached have lost it | dead, once that was seen twice |
+//! | no answer | all that are reached have lost it, or hear nothing | dead, after `silence` |
+
+use std::time::Duration;
+
+/// Why the last attempt to look at a server failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The host answers that nobody listens there, or has closed the connection: the process is gone.
+    Gone,
+    /// No answer in time: frozen, cut off, or overloaded.
+    Silent,
+    /// The server answers with an error of its own.
+    Refuses(u16),
+    /// Something else: a name that cannot be resolved, a protocol that is not understood.
+    Other,
+}
+
+/// What hadal knows of the primary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrimarySigns {
+    /// `None`: it answers.
+    pub fault: Option<Fault>,
+    /// Attempts that failed in a row.
+    pub failures: u32,
+    /// Since it last answered.
+    pub silent_for: Duration,
+}
+
+/// What a replica knows of the primary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaSigns {
+    /// hadal reaches it, and asked after the primary had failed.
+    pub up: bool,
+    /// Its receiving thread has a connection to the primary.
+    pub connected: bool,
+    /// Since something came through that connection: an event, a heartbeat.
+    pub quiet_for: Duration,
+}
+
+/// How patient hadal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a primary that does not answer.
+    pub silence: Duration,
+    /// A replica that heard nothing for this long has lost it.
+    pub quiet: Duration,
+}
+
+/// The judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Alive,
+    /// It refuses hadal, and serves others for all one can tell.
+    Refusing(String),
+    /// Not yet known.
+    Suspect(String),
+    /// Only hadal cannot reach it.
+    CutOff(String),
+    /// Nothing can be reached: it is not the primary that has failed.
+    Isolated,
+    Dead(String),
+}
+
+/// Consecutive failures before a primary on whose port nobody listens is dead.
+const GONE_FAILURES: u32 = 2;
+
+/// Judges by all the signs there are.
+pub fn judge(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patience) -> Verdict {
+    let fault = match primary.fault {
+        None => return Verdict::Alive,
+        Some(Fault::Refuses(1040)) => {
+            return Verdict::Refusing("it has too many connections (error 1040)".to_owned());
+        }
+        Some(Fault::Refuses(code)) => {
+            return Verdict::Refusing(format!("it refuses hadal's account (error {code})"));
+        }
+        Some(fault) => fault,
+    };
+    let reached: Vec<_> = replicas.iter().filter(|r| r.up).collect();
+    if reached.is_empty() {
+        return if replicas.is_empty() {
+            Verdict::Suspect("it does not answer, and it has no replica that could tell more".to_owned())
+        } else {
+            Verdict::Isolated
+        };
+    }
+    let still = reached.iter().filter(|r| r.connected && r.quiet_for < patience.quiet).count();
+    let (all, ms) = (reached.len(), primary.silent_for.as_millis());
+    if still > 0 {
+        let text = format!("it has not answered for {ms} ms, but {still} of {all} replicas still hear it");
+        return if primary.silent_for < patience.silence {
+            Verdict::Suspect(text)
+        } else {
+            Verdict::CutOff(text)
+        };
+    }
+    let (certain, how) = match fault {
+        Fault::Gone => (primary.failures >= GONE_FAILURES, "nothing listens there"),
+        _ => (primary.silent_for >= patience.silence, "it does not answer"),
+    };
+    let text =
+        format!("{how} ({} attempts, {ms} ms), and {all} of {all} replicas have lost it", primary.failures);
+    if certain { Verdict::Dead(text) } else { Verdict::Suspect(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience =
+        Patience { silence: Duration::from_millis(2500), quiet: Duration::from_millis(1500) };
+
+    fn primary(fault: Option<Fault>, failures: u32, ms: u64) -> PrimarySigns {
+        PrimarySigns { fault, failures, silent_for: Duration::from_millis(ms) }
+    }
+
+    fn replica(text: &str) -> ReplicaSigns {
+        let (state, ms) = text.split_once(' ').unwrap();
+        let quiet_for = Duration::from_millis(ms.parse().unwrap());
+        ReplicaSigns { up: state != "down", connected: state == "hears", quiet_for }
+    }
+
+    #[test]
+    fn each_row_of_the_table() {
+        use Fault::{Gone, Refuses, Silent};
+        #[rustfmt::skip]
+        let table: &[(&str, PrimarySigns, &[&str], &str)] = &[
+            ("answers",                       primary(None, 0, 0),                    &["lost 9000"],               "Alive"),
+            ("too many connections",          primary(Some(Refuses(1040)), 9, 9000),  &["hears 0"],                 "Refusing"),
+            ("too many, replicas lost it too", primary(Some(Refuses(1040)), 9, 9000), &["lost 9000"],               "Refusing"),
+            ("wrong password",                primary(Some(Refuses(1045)), 9, 9000),  &["hears 0"],                 "Refusing"),
+            ("killed, first look",            primary(Some(Gone), 1, 50),             &["lost 10", "lost 10"],      "Suspect"),
+            ("killed, seen twice",            primary(Some(Gone), 2, 150),            &["lost 10", "lost 10"],      "Dead"),
+            ("killed, a replica lags behind", primary(Some(Gone), 2, 150),            &["lost 10", "hears 10"],     "Suspect"),
+            ("gone for us alone",             primary(Some(Gone), 30, 9000),          &["hears 10", "lost 9000"],   "CutOff"),
+            ("a pause of 2 s",                primary(Some(Silent), 2, 2100),         &["hears 2100", "hears 2100"], "Suspect"),
+            ("frozen",                        primary(Some(Silent), 3, 2600),         &["hears 2600", "lost 2600"], "Dead"),
+            ("frozen, all down",              primary(Some(Silent), 3, 2600),         &["down 0", "down 0"],        "Isolated"),
+            ("frozen, one replica down",      primary(Some(Silent), 3, 2600),         &["down 0", "lost 2000"],     "Dead"),
+            ("we are cut off from it",        primary(Some(Silent), 9, 60_000),       &["hears 200", "hears 100"],  "CutOff"),
+            ("alone without replicas",        primary(Some(Gone), 9, 60_000),         &[],                          "Suspect"),
+        ];
+        for (name, primary, replicas, expected) in table {
+            let replicas: Vec<_> = replicas.iter().map(|text| replica(text)).collect();
+            let verdict = format!("{:?}", judge(primary, &replicas, PATIENCE));
+            assert!(verdict.starts_with(expected), "{name}: {verdict}");
+        }
+    }
+}

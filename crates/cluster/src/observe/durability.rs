@@ -1,0 +1,52 @@
+//! What a server keeps, and who confirms what it keeps: binary log, history, semi-synchronous replication.
+//!
+//! Source: MariaDB manual, "Semisynchronous Replication", "Global Transaction ID".
+
+use mysql_client::{Client, ClientError, Rows};
+use topology::{GtidPosition, GtidState};
+
+/// One server's, at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Durability {
+    /// `gtid_binlog_state`.
+    pub(crate) history: GtidState,
+    /// `gtid_slave_pos`.
+    pub(crate) base: GtidPosition,
+    /// A binary log into which it also writes what it replicates.
+    pub(crate) logs: bool,
+    /// Its commits are to wait for acknowledgements.
+    pub(crate) waits: bool,
+    /// They do. Off after a timeout, or while there is nobody to acknowledge and that is allowed.
+    pub(crate) waiting_works: bool,
+    /// Replicas connected that acknowledge.
+    pub(crate) acknowledgers: u32,
+    /// It acknowledges what it receives.
+    pub(crate) acknowledges: bool,
+}
+
+/// The columns of the question about variables, to be asked with others.
+pub(crate) const COLUMNS: &str = "@@global.gtid_binlog_state AS binlog_state, @@log_bin AS log_bin, \
+                                  @@log_slave_updates AS log_slave_updates, \
+                                  @@global.rpl_semi_sync_master_enabled AS semi_sync_master";
+
+const STATUS: &str = "SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_%'";
+
+/// Reads the rest; `facts` holds [`COLUMNS`].
+pub(crate) async fn read(client: &mut Client, facts: &Rows) -> Result<Durability, ClientError> {
+    let on = |column: &str| matches!(facts.get(0, column), Some("1" | "ON"));
+    let status = client.query(STATUS).await?;
+    let value = |name: &str| {
+        let named =
+            |row: &usize| status.get(*row, "Variable_name").is_some_and(|n| n.eq_ignore_ascii_case(name));
+        (0..status.len()).find(named).and_then(|row| status.get(row, "Value")).unwrap_or_default()
+    };
+    Ok(Durability {
+        history: facts.get(0, "binlog_state").and_then(|text| text.parse().ok()).unwrap_or_default(),
+        base: facts.get(0, "slave_pos").and_then(|text| text.parse().ok()).unwrap_or_default(),
+        logs: on("log_bin") && on("log_slave_updates"),
+        waits: on("semi_sync_master"),
+        waiting_works: value("Rpl_semi_sync_master_status") == "ON",
+        acknowledgers: value("Rpl_semi_sync_master_clients").parse().unwrap_or(0),
+        acknowledges: value("Rpl_semi_sync_slave_status") == "ON",
+    })
+}

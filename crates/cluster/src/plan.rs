@@ -1,0 +1,32 @@
+//! What to do to a cluster, as a value: worked out from a [`Situation`] without any I/O, to be shown, kept in the journal,
+//! and carried out.
+//!
+//! ```text
+//!   Situation ──┬── failover() ───┐
+//!               ├── switchover() ─┼──▶ Plan (steps, proof, who is left out) or Refusal (why not)
+//!               └── rejoin() ─────┘
+//! ```
+//!
+//! Rules that no plan breaks:
+//! - A replica whose relay log is not drained is never pointed to another source: that would throw the log away, which may be
+//!   the only copy of what was acknowledged.
+//! - Losslessness is proved, not hoped for: of R enrolled acknowledgers, k of which acknowledge every commit, R−k+1 must be at
+//!   hand. Without the proof nothing happens by itself.
+//! - A server with transactions of its own is never promoted.
+
+pub mod candidate;
+mod failover;
+pub mod proof;
+mod rejoin;
+mod show;
+pub mod situation;
+mod switchover;
+mod value;
+
+pub use candidate::Unfit;
+pub use failover::failover;
+pub use proof::{Acknowledgers, Proof};
+pub use rejoin::{Rejoin, rejoin};
+pub use situation::{Applier, Member, Promotion, Replication, Situation};
+pub use switchover::switchover;
+pub use value::{Kind, LeftOut, Plan, Refusal, Step};
