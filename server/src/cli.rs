@@ -10,6 +10,7 @@ mod admin_url;
 mod check;
 mod explain;
 mod http;
+mod orders;
 mod output;
 mod serve;
 mod status;
@@ -41,6 +42,10 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Status(status::StatusArgs),
+    Switchover(orders::SwitchoverArgs),
+    Failover(orders::FailoverArgs),
+    Rejoin(orders::RejoinArgs),
+    Maintenance(orders::MaintenanceArgs),
     Playground(PlaygroundArgs),
 }
 
@@ -51,6 +56,10 @@ impl Command {
             Self::Check(args) => check::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Status(args) => status::run(&args),
+            Self::Switchover(args) => orders::switchover(&args),
+            Self::Failover(args) => orders::failover(&args),
+            Self::Rejoin(args) => orders::rejoin(&args),
+            Self::Maintenance(args) => orders::maintenance(&args),
             Self::Playground(args) => playground::run(args),
         }
     }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use config::Loaded;
 
+mod agreement;
 mod clusters;
 mod files;
 mod gateway;

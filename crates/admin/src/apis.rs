@@ -1,6 +1,8 @@
-//! What the API asks of the rest of the process. Every call returns at once: the API shares its thread with the control
-//! plane.
+//! What the API asks of the rest of the process. Every call but an order returns at once: the API shares its thread
+//! with the control plane.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,30 @@ pub trait ClusterApi: Send + Sync + 'static {
 
     /// What happened to it lately: a list, the oldest first.
     fn events(&self) -> Value;
+
+    /// Has it changed, or with `dry_run` only says how it would be. Returns when that is done.
+    fn order(
+        &self,
+        order: Value,
+        dry_run: bool,
+    ) -> Pin<Box<dyn Future<Output = Result<Value, OrderRefused>> + Send>>;
+}
+
+/// Why a cluster was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderRefused {
+    /// The request is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// It would be wrong as things are.
+    #[error("{0}")]
+    Refused(String),
+    /// It failed on the way.
+    #[error("{0}")]
+    Failed(String),
+    /// Not here, or not now.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// The SQL gateway.

@@ -23,6 +23,8 @@ mod routes;
 mod service;
 mod status;
 
-pub use apis::{Apis, ClusterApi, ExplainRequest, GatewayApi, Readiness, ReloadApi, ReloadRefused, Reloaded};
+pub use apis::{
+    Apis, ClusterApi, ExplainRequest, GatewayApi, OrderRefused, Readiness, ReloadApi, ReloadRefused, Reloaded,
+};
 pub use error::AdminError;
 pub use service::AdminService;

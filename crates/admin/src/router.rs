@@ -14,6 +14,7 @@ pub(crate) fn router(apis: Apis) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
         .route("/api/v1/clusters", get(clusters::list))
+        .route("/api/v1/clusters/{name}/{verb}", post(clusters::order))
         .route("/api/v1/sessions", get(gateway::sessions))
         .route("/api/v1/pools", get(gateway::pools))
         .route("/api/v1/explain", get(gateway::explain_query).post(gateway::explain_body))

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use topology::Writes;
 
 use crate::apis::ClusterApi;
 
@@ -21,6 +22,13 @@ pub(crate) struct ClusterStatus {
     epoch: u64,
     /// `HOST:PORT`; `None` while no primary is known.
     primary: Option<String>,
+    /// Whether what needs the primary is sent there: `open`, `held`, `refused`.
+    writes: &'static str,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writes_why: Option<String>,
+    /// A primary that is gone is replaced without anybody's word.
+    heals: bool,
     /// Accounts that were read; `None` before that.
     accounts: Option<usize>,
     servers: Value,
@@ -36,9 +44,27 @@ impl ClusterStatus {
             revision: view.revision,
             epoch: view.epoch,
             primary: view.primary().map(|server| server.address.to_string()),
+            writes: word(&view.writes),
+            writes_why: why(&view.writes),
+            heals: view.heals,
             accounts: view.accounts.loaded.then_some(view.accounts.list.len()),
             servers: cluster.servers(),
             events: cluster.events(),
         }
+    }
+}
+
+fn word(writes: &Writes) -> &'static str {
+    match writes {
+        Writes::Open => "open",
+        Writes::Held { .. } => "held",
+        Writes::Refused { .. } => "refused",
+    }
+}
+
+fn why(writes: &Writes) -> Option<String> {
+    match writes {
+        Writes::Open => None,
+        Writes::Held { why, .. } | Writes::Refused { why } => Some(why.to_string()),
     }
 }

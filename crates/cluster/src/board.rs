@@ -20,7 +20,7 @@ use crate::detect::roles::{Reach, Source, Standing, Verdict};
 use crate::detect::{health, roles};
 use crate::events::{Event, EventKind};
 use crate::observe::probe::Observation;
-use crate::options::ObserveOptions;
+use crate::options::{FailoverMode, ObserveOptions};
 use crate::report::{Failure, Leader};
 use crate::status::ServerStatus;
 
@@ -132,10 +132,29 @@ impl Board {
         self.heals = heals;
     }
 
-    /// Begins an epoch with this number, or a greater one if it is not new. Gives its number.
-    pub(crate) fn begin_epoch(&mut self, number: u64) -> u64 {
+    /// The epoch is this one, if it is not past that.
+    pub(crate) fn at_least_epoch(&mut self, number: u64) {
+        self.epoch = self.epoch.max(number);
+    }
+
+    /// The primary does not answer, or there is none where there was one.
+    pub(crate) fn is_alarming(&self) -> bool {
+        match self.primary.and_then(|id| self.entry(id)) {
+            Some(primary) => {
+                primary.reach == Reach::Down && self.options.control.failover != FailoverMode::Off
+            }
+            None => self.writes != Writes::Open,
+        }
+    }
+
+    /// The server at this address.
+    pub(crate) fn at(&self, server: &str) -> Option<ServerId> {
+        self.servers.iter().position(|e| e.address.to_string() == server).map(server_id)
+    }
+
+    /// Begins an epoch with this number, or a greater one if it is not new.
+    pub(crate) fn begin_epoch(&mut self, number: u64) {
         self.epoch = number.max(self.epoch + 1);
-        self.epoch
     }
 
     /// Remembers whether the primary commits without waiting for anybody, until its replicas have everything.
@@ -208,7 +227,10 @@ impl Board {
         self.events.push(Event::new(EventKind::Primary, to.clone(), words[0], words[1], verdict.why));
         self.primary = verdict.primary;
         if self.primary.is_some() && self.primary != self.last_primary {
-            self.epoch += 1;
+            // The controller begins an epoch itself, before it promotes anybody.
+            if self.writes == Writes::Open {
+                self.epoch += 1;
+            }
             self.last_primary = self.primary;
             // Another server, another history to arrive on the replicas.
             self.beats.clear();

@@ -20,6 +20,12 @@ pub enum EventKind {
     Heartbeat,
     /// Accounts or the catalogue cannot be read, or can again.
     Dictionary,
+    /// The primary fails, as far as hadal can tell.
+    Verdict,
+    /// A failover, a switchover, a server that joins again.
+    Action,
+    /// This node leads, or does not.
+    Leadership,
 }
 
 /// One change.

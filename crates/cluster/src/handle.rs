@@ -1,11 +1,13 @@
 //! What the rest of hadal holds of a cluster's observer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use topology::{ServerId, ViewCell};
+use topology::{ClusterView, ServerId, ViewCell};
 
+use crate::control::{Order, OrderError, OrderReport, Orders};
 use crate::dictionary::Request;
 use crate::events::{Event, Events};
 use crate::status::ServerStatus;
@@ -21,10 +23,15 @@ pub(crate) struct Shared {
     /// By server.
     wakers: Mutex<Vec<Arc<Notify>>>,
     requests: mpsc::Sender<Request>,
+    orders: Orders,
+    /// Something is wrong with the primary.
+    pub(crate) alarm: Arc<AtomicBool>,
+    /// Counts the published views.
+    published: watch::Sender<u64>,
 }
 
 impl Shared {
-    pub(crate) fn new(name: &str, view: ViewCell, requests: mpsc::Sender<Request>) -> Self {
+    pub(crate) fn new(name: &str, view: ViewCell, requests: mpsc::Sender<Request>, orders: Orders) -> Self {
         Self {
             name: name.into(),
             view,
@@ -33,11 +40,27 @@ impl Shared {
             ready: watch::Sender::new(false),
             wakers: Mutex::default(),
             requests,
+            orders,
+            alarm: Arc::default(),
+            published: watch::Sender::new(0),
         }
     }
 
     pub(crate) fn set_status(&self, status: Vec<ServerStatus>) {
         self.status.store(Arc::new(status));
+    }
+
+    /// Looks become more frequent, or ordinary again.
+    pub(crate) fn set_alarm(&self, alarm: bool) {
+        if self.alarm.swap(alarm, Ordering::Relaxed) != alarm && alarm {
+            self.wake_all();
+        }
+    }
+
+    pub(crate) fn publish(&self, view: ClusterView) {
+        let revision = view.revision;
+        self.view.publish(view);
+        self.published.send_replace(revision);
     }
 
     pub(crate) fn set_ready(&self) {
@@ -116,6 +139,21 @@ impl ClusterHandle {
     /// Whether [`ClusterHandle::ready`] would return at once.
     pub fn is_ready(&self) -> bool {
         *self.shared.ready.borrow()
+    }
+
+    /// Returns once a view newer than this revision is published. Cancel-safe.
+    pub async fn newer_than(&self, revision: u64) {
+        let mut published = self.shared.published.subscribe();
+        // It cannot fail: the handle keeps the sender.
+        let _ = published.wait_for(|newest| *newest > revision).await;
+    }
+
+    /// Has the cluster changed; returns when that is done, or refused. Cancelled, it goes on nevertheless.
+    ///
+    /// # Errors
+    /// See [`OrderError`].
+    pub async fn order(&self, order: Order, dry_run: bool) -> Result<OrderReport, OrderError> {
+        self.shared.orders.give(order, dry_run).await
     }
 
     /// The servers as they are now.

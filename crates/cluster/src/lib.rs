@@ -19,10 +19,12 @@
 mod accounts;
 mod board;
 mod catalogue;
+mod control;
 pub mod detect;
 mod dictionary;
 mod error;
 pub mod events;
+mod execute;
 mod handle;
 mod observe;
 pub mod options;
@@ -31,9 +33,11 @@ mod report;
 mod service;
 pub mod status;
 
+pub use control::{Coordination, Order, OrderError, OrderReport};
 pub use events::{Event, EventKind, Events};
 pub use handle::ClusterHandle;
 pub use mysql_client::Secret;
 pub use options::{ControlOptions, FailoverMode, ObserveOptions};
+pub use plan::Promotion;
 pub use service::ClusterService;
 pub use status::{ServerStatus, SourceStatus};

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use mysql_client::{ClientError, ConnectError};
 use tokio::sync::oneshot;
-use topology::{Accounts, Address, Catalogue, ServerId};
+use topology::{Accounts, Address, Catalogue, ServerId, Writes};
 
 use crate::detect::death::Fault;
+use crate::events::Event;
 use crate::observe::probe::Observation;
 
 /// The primary, as far as the heart and the dictionary need to know.
@@ -50,6 +51,21 @@ fn fault(error: &ClientError) -> Fault {
     }
 }
 
+/// What the controller decides.
+#[derive(Debug)]
+pub(crate) enum Directive {
+    Writes(Writes),
+    /// Another epoch, with this number or a greater one.
+    NextEpoch(u64),
+    /// The epoch is at least this one.
+    Epoch(u64),
+    /// hadal replaces a primary that is gone by itself.
+    Heals(bool),
+    /// A look of the controller's own at the server at this address.
+    Seen(String, Box<Observation>),
+    Note(Event),
+}
+
 /// One piece of news.
 #[derive(Debug)]
 pub(crate) enum Report {
@@ -68,4 +84,6 @@ pub(crate) enum Report {
     },
     /// Accounts or the catalogue cannot be read, or can again.
     DictionaryFault(Option<String>),
+    /// The controller's word; it is told once the view has it.
+    Directive { directive: Directive, done: oneshot::Sender<()> },
 }

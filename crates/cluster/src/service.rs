@@ -8,14 +8,15 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use topology::{ClusterView, ViewCell};
 
-use crate::board::Board;
+use crate::board::{Board, Picture};
+use crate::control::{Controller, Coordination, Ordered, Orders, Steering};
 use crate::dictionary::{Dictionary, Request};
 use crate::events::{Event, EventKind};
 use crate::handle::{ClusterHandle, Shared};
 use crate::observe::heartbeat::Heart;
 use crate::observe::watcher::Watcher;
-use crate::options::ObserveOptions;
-use crate::report::{Leader, Report};
+use crate::options::{FailoverMode, ObserveOptions};
+use crate::report::{Directive, Leader, Report};
 
 /// Reports that may wait for the service; a task that finds no room waits with its next look.
 const REPORTS: usize = 64;
@@ -28,15 +29,25 @@ pub struct ClusterService {
     options: Arc<ObserveOptions>,
     shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
+    coordination: Option<Coordination>,
+    orders: mpsc::Receiver<Ordered>,
 }
 
 impl ClusterService {
     /// A service that does nothing before it is run, and the handle to what it will know.
     pub fn new(name: &str, options: ObserveOptions) -> (Self, ClusterHandle) {
         let (asked, requests) = mpsc::channel(REQUESTS);
-        let shared = Arc::new(Shared::new(name, ViewCell::new(ClusterView::new(name)), asked));
+        let (give, orders) = Orders::new();
+        let shared = Arc::new(Shared::new(name, ViewCell::new(ClusterView::new(name)), asked, give));
         let handle = ClusterHandle::new(shared.clone());
-        (Self { options: Arc::new(options), shared, requests }, handle)
+        (Self { options: Arc::new(options), shared, requests, coordination: None, orders }, handle)
+    }
+
+    /// Lets hadal change the cluster, as far as the options say, while it leads.
+    #[must_use]
+    pub fn controlled(mut self, coordination: Coordination) -> Self {
+        self.coordination = Some(coordination);
+        self
     }
 
     /// Observes until `shutdown` resolves. All tasks of the service have ended when this returns.
@@ -49,8 +60,17 @@ impl ClusterService {
         }
         tasks.spawn(Dictionary::new(self.options.clone(), leaders, self.requests, reports.clone()).run());
         let board = Board::new(&self.shared.name, self.options.clone(), Instant::now());
+        let (pictures, watched) = watch::channel(Arc::new(board.picture(Instant::now())));
+        if let Some(coordination) = self.coordination
+            && self.options.control.failover != FailoverMode::Off
+        {
+            let steering = Steering::new(reports.clone());
+            let controller =
+                Controller::new(self.options.clone(), coordination, steering, watched, self.orders);
+            tasks.spawn(controller.run());
+        }
         let mut observer =
-            Observer { options: self.options, shared: self.shared, board, tasks, reports, leader };
+            Observer { options: self.options, shared: self.shared, board, tasks, reports, leader, pictures };
         observer.watch_new_servers();
         observer.publish();
         tokio::select! {
@@ -69,6 +89,7 @@ struct Observer {
     tasks: JoinSet<()>,
     reports: mpsc::Sender<Report>,
     leader: watch::Sender<Option<Leader>>,
+    pictures: watch::Sender<Arc<Picture>>,
 }
 
 impl Observer {
@@ -88,6 +109,10 @@ impl Observer {
         match report {
             Report::Looked { server, seen } => self.board.looked(server, seen.map(|seen| *seen)),
             Report::Beat { server, beat, at } => self.board.beat(server, beat, at),
+            Report::Directive { directive, done } => {
+                self.obey(directive);
+                return vec![done];
+            }
             Report::HeartbeatFault(fault) => self.note_fault(EventKind::Heartbeat, fault.as_deref()),
             Report::DictionaryFault(fault) => self.note_fault(EventKind::Dictionary, fault.as_deref()),
             Report::Dictionary { accounts, catalogue, asked_by } => {
@@ -103,6 +128,21 @@ impl Observer {
         Vec::new()
     }
 
+    fn obey(&mut self, directive: Directive) {
+        match directive {
+            Directive::Writes(writes) => self.board.set_writes(writes),
+            Directive::NextEpoch(number) => self.board.begin_epoch(number),
+            Directive::Epoch(number) => self.board.at_least_epoch(number),
+            Directive::Heals(heals) => self.board.set_heals(heals),
+            Directive::Note(event) => self.board.note(event),
+            Directive::Seen(server, seen) => {
+                if let Some(server) = self.board.at(&server) {
+                    self.board.looked(server, Ok(*seen));
+                }
+            }
+        }
+    }
+
     fn note_fault(&mut self, kind: EventKind, fault: Option<&str>) {
         let (from, to) = if fault.is_some() { ("working", "failing") } else { ("failing", "working") };
         self.board.note(Event::new(kind, None, from, to, fault.unwrap_or_default()));
@@ -110,7 +150,7 @@ impl Observer {
 
     fn publish(&mut self) {
         self.watch_new_servers();
-        self.shared.view.publish(self.board.view());
+        self.shared.publish(self.board.view());
         self.shared.set_status(self.board.status());
         for event in self.board.take_events() {
             self.shared.events.publish(&self.shared.name, event);
@@ -125,6 +165,10 @@ impl Observer {
             // What the others make of it is worth knowing at once.
             self.shared.wake_all();
         }
+        self.shared.set_alarm(self.board.is_alarming());
+        if !self.pictures.is_closed() {
+            self.pictures.send_replace(Arc::new(self.board.picture(Instant::now())));
+        }
         if self.board.is_ready() {
             self.shared.set_ready();
         }
@@ -137,8 +181,14 @@ impl Observer {
         for (id, address) in new {
             let wake = Arc::new(Notify::new());
             self.shared.add_waker(wake.clone());
-            let watcher =
-                Watcher { id, address, options: self.options.clone(), wake, reports: self.reports.clone() };
+            let watcher = Watcher {
+                id,
+                address,
+                options: self.options.clone(),
+                wake,
+                reports: self.reports.clone(),
+                alarm: self.shared.alarm.clone(),
+            };
             self.tasks.spawn(watcher.run());
         }
     }

@@ -21,10 +21,30 @@ section! {
         [] consistency: Consistency = Consistency::default();
         /// A replica further behind the primary than this takes no reads.
         [restart] max_lag_ms: u64 = 1000;
-        /// Who replaces a primary that is gone. Not available yet: a primary that was changed by hand is followed.
+        /// Who replaces a primary that is gone. A primary that was changed by hand is followed in any case.
         [restart] failover: Failover = Failover::default();
-        /// Never acknowledge what a failover could lose. Not available yet.
+        /// A failover happens by itself only where it is proved that no acknowledged commit is lost, and a new primary waits
+        /// for a replica's acknowledgement (semi-synchronous replication, `AFTER_SYNC`) before it acknowledges anything.
         [restart] lossless: bool = true;
+        /// The account with which servers replicate from each other; it needs `REPLICATION SLAVE`. Without it, replicas keep
+        /// the account that they have, and a former primary, which has none, cannot become a replica by itself.
+        [restart] replication_user: String = String::new();
+        /// Its password.
+        [restart] replication_password: Secret = Secret::default();
+        /// Which servers should become the primary, by `"HOST:PORT"`. Among those that are equally complete, a preferred one
+        /// does.
+        [restart] promotion: BTreeMap<String, Promotion> = BTreeMap::new();
+        /// Where servers stand, by `"HOST:PORT"`: a new primary in the zone of the former one is preferred.
+        [restart] zones: BTreeMap<String, String> = BTreeMap::new();
+        /// How long a primary that does not answer, and that its replicas do not hear either, may be silent before it is
+        /// replaced. One on whose port nobody listens any more is replaced as soon as that was seen twice.
+        [restart] failover_silence_ms: u64 = 2500;
+        /// For this long after a failover, hadal does no other by itself.
+        [restart] failover_pause_ms: u64 = 60_000;
+        /// How long a switchover may take before it is undone.
+        [restart] switchover_timeout_ms: u64 = 10_000;
+        /// How long transactions may go on in a switchover before they are ended.
+        [restart] switchover_grace_ms: u64 = 1000;
         /// Where accounts come from.
         [restart] accounts: AccountsSource = AccountsSource::default();
         /// Where the statements of a transaction go. A user's own `transaction_split` goes before it.
@@ -83,6 +103,20 @@ choice! {
         Manual = "manual",
         /// Nobody; hadal follows what it sees.
         Off = "off",
+    }
+}
+
+choice! {
+    /// Whether a server should become the primary.
+    pub enum Promotion {
+        /// Like any other.
+        Neutral = "neutral",
+        /// Rather than others that are as complete.
+        Prefer = "prefer",
+        /// Only where there is nobody else.
+        PreferNot = "prefer_not",
+        /// Never.
+        MustNot = "must_not",
     }
 }
 

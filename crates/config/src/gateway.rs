@@ -22,6 +22,12 @@ section! {
         [] default_cluster: Option<String> = None;
         /// The server version that clients are told. Without it, the primary's own.
         [] version: Option<String> = None;
+        /// How long a statement for the primary waits while there is none, or another one is on its way.
+        [] hold_ms: u64 = 15_000;
+        /// Statements that may wait so in each cluster. One more gets an error at once.
+        [] hold_statements: u32 = 20_000;
+        /// Bytes of statements that may wait so in each cluster.
+        [] hold_bytes: u64 = 256 * 1024 * 1024;
         /// When the process is told to stop, running statements and transactions may take this long to end.
         [restart] drain_timeout_ms: u64 = 10_000;
     }

@@ -37,7 +37,7 @@ mod value;
 
 pub use admin::AdminConfig;
 pub use changes::{Applies, Change, changes};
-pub use cluster::{AccountsSource, Balance, Cluster, Consistency, Failover, TransactionSplit};
+pub use cluster::{AccountsSource, Balance, Cluster, Consistency, Failover, Promotion, TransactionSplit};
 pub use coordination::{Coordination, CoordinationBackend};
 pub use error::{ConfigError, Notice, Problem};
 pub use gateway::GatewayConfig;

@@ -75,7 +75,12 @@ impl Check<'_, '_> {
                 self.refuse(key, format!("{endpoint:?} is not an address of {backend}"));
             }
         }
-        self.notice("coordination", "coordination is not available yet: this process decides alone");
+        self.range("coordination.lease_ms", config.coordination.lease_ms, 300, 600_000);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let prefix = &config.coordination.prefix;
+        if prefix.is_empty() || prefix.len() > 64 || !prefix.chars().all(plain) {
+            self.refuse("coordination.prefix", "must be 1 to 64 letters, digits, or any of -_.");
+        }
     }
 
     fn gateway(&mut self, config: &Config) {
@@ -87,6 +92,7 @@ impl Check<'_, '_> {
         self.range("gateway.max_connections", gateway.max_connections.into(), 1, 10_000_000);
         self.range("gateway.login_timeout_ms", gateway.login_timeout_ms, 100, 3_600_000);
         self.range("gateway.max_packet_bytes", gateway.max_packet_bytes, 1024, 1024 * 1024 * 1024);
+        self.range("gateway.hold_ms", gateway.hold_ms, 0, 3_600_000);
         self.range("gateway.digest_cache", gateway.digest_cache as u64, 16, 10_000_000);
         if let Some(cluster) = &gateway.default_cluster {
             self.known_cluster("gateway.default_cluster", config, cluster);
@@ -151,16 +157,20 @@ impl Check<'_, '_> {
         self.pool(&section, cluster);
         self.weights(&section, cluster);
         self.tables(&section, config, name, cluster);
-        if cluster.failover != Failover::Off {
+        self.range(&key("failover_silence_ms"), cluster.failover_silence_ms, 500, 3_600_000);
+        self.range(&key("failover_pause_ms"), cluster.failover_pause_ms, 0, 86_400_000);
+        self.range(&key("switchover_timeout_ms"), cluster.switchover_timeout_ms, 100, 3_600_000);
+        self.range(&key("switchover_grace_ms"), cluster.switchover_grace_ms, 0, 3_600_000);
+        let named = cluster.promotion.keys().map(|s| ("promotion", s));
+        for (table, server) in named.chain(cluster.zones.keys().map(|s| ("zones", s))) {
+            if server.parse::<topology::Address>().is_err() {
+                self.refuse(&join(&key(table), server), "must be named \"HOST:PORT\", as in `servers`");
+            }
+        }
+        if cluster.failover == Failover::Auto && cluster.replication_user.is_empty() {
             self.notice(
                 &key("failover"),
-                "failover is not available yet: a primary that was changed by hand is followed",
-            );
-        }
-        if cluster.lossless {
-            self.notice(
-                &key("lossless"),
-                "lossless mode is not available yet: the servers' own settings decide",
+                "a former primary cannot become a replica by itself without `replication_user`",
             );
         }
         if cluster.accounts == AccountsSource::Config

@@ -63,6 +63,8 @@ pub(crate) struct Connection {
     pub(crate) generation: u64,
     /// The view's epoch in which it was opened.
     pub(crate) epoch: u64,
+    /// The epoch in which it was taken for what needs the primary.
+    pub(crate) leads: Option<u64>,
     /// Bytes of a response that were read but not yet scanned. Empty whenever the connection is at rest.
     pub(crate) carry: Vec<u8>,
     /// Something on it cannot be taken back by setting variables: it must be reset before anybody else has it.

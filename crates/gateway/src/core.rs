@@ -11,6 +11,7 @@ use config::Config;
 use topology::{ClusterView, GtidPosition, MariaGtid, ServerId, ViewCell};
 
 use crate::globals::GlobalChanges;
+use crate::hold::Held;
 use crate::metrics::Metrics;
 use crate::outstanding::Outstanding;
 use crate::place::{ClusterIndex, Place};
@@ -28,6 +29,8 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn refreshed(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     /// A session could not reach this server: look at it now.
     fn suspect(&self, server: ServerId);
+    /// Resolves once a view newer than this revision is there. Cancel-safe.
+    fn newer_than(&self, revision: u64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// A cluster as the gateway is given it.
@@ -73,6 +76,7 @@ pub(crate) struct ClusterEntry {
     epoch: AtomicU64,
     pub(crate) round_robin: AtomicU64,
     databases: AtomicU64,
+    pub(crate) held: Held,
 }
 
 /// More servers than this in one cluster share their counters.
@@ -89,6 +93,7 @@ impl ClusterEntry {
             epoch: AtomicU64::new(0),
             round_robin: AtomicU64::new(0),
             databases: AtomicU64::new(0),
+            held: Held::default(),
         }
     }
 

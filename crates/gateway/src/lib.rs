@@ -16,6 +16,7 @@ mod core;
 mod explain;
 mod globals;
 mod handle;
+mod hold;
 mod io;
 mod listener;
 mod metrics;

@@ -45,6 +45,7 @@ pub(crate) struct SessionShared {
     /// What the leased connection knows cannot be asked for: it is given back only if somebody needs it.
     pub(crate) precious: AtomicBool,
     interrupted: AtomicBool,
+    epoch_over: AtomicBool,
     pub(crate) stalled_ms: AtomicU64,
     /// Milliseconds since the gateway's start at which the last command began or ended.
     pub(crate) active_ms: AtomicU64,
@@ -100,6 +101,30 @@ impl SessionShared {
     /// Whether the session has been asked to end as soon as nothing is under way.
     pub(crate) fn is_draining(&self) -> bool {
         self.signals.load(Ordering::SeqCst) & Signal::Drain as u8 != 0
+    }
+
+    /// Another epoch has begun: what waits for an answer of the former primary waits no longer.
+    pub(crate) fn interrupt_for_epoch(&self) {
+        self.epoch_over.store(true, Ordering::SeqCst);
+        self.waker.wake();
+    }
+
+    /// Whether another epoch has begun since [`Self::begin_epoch`]. Registers `waker` for the moment when it does.
+    pub(crate) fn is_epoch_over(&self, waker: &Waker) -> bool {
+        self.waker.register(waker);
+        self.epoch_over.load(Ordering::SeqCst)
+    }
+
+    /// The same, where the waker is registered already.
+    pub(crate) fn has_epoch_ended(&self) -> bool {
+        self.epoch_over.load(Ordering::Relaxed)
+    }
+
+    /// From now on the present epoch counts.
+    pub(crate) fn begin_epoch(&self) {
+        if self.epoch_over.load(Ordering::Relaxed) {
+            self.epoch_over.store(false, Ordering::SeqCst);
+        }
     }
 
     /// `KILL QUERY` of a command that waits for a connection.
@@ -229,6 +254,7 @@ impl Registry {
             leasing: AtomicBool::new(false),
             precious: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
+            epoch_over: AtomicBool::new(false),
             stalled_ms: AtomicU64::new(0),
             active_ms: AtomicU64::new(0),
             timeout_ms: AtomicU64::new(0),

@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use crate::core::{ClusterLink, Core};
 use crate::handle::GatewayHandle;
+use crate::hold;
+use crate::place::ClusterIndex;
 use crate::worker::Worker;
 use crate::{listener, metrics_page};
 
@@ -90,6 +92,10 @@ fn run_worker(index: u16, core: Arc<Core>, sockets: Vec<std::net::TcpListener>, 
                 }
                 Err(error) => tracing::error!(%error, "cannot listen"),
             }
+        }
+        for cluster in 0..worker.core.clusters.len() {
+            let cluster = ClusterIndex(u16::try_from(cluster).unwrap_or(u16::MAX));
+            tokio::task::spawn_local(hold::follow(worker.clone(), cluster, shutdown.clone()));
         }
         tokio::task::spawn_local(worker.clone().tick(shutdown.clone()));
         shutdown.wait().await;

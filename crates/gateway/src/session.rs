@@ -19,6 +19,7 @@ mod dynamic;
 mod execute;
 mod finish;
 mod globals;
+mod hold;
 mod identity;
 mod infile;
 mod kill;

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use lifecycle::Shutdown;
 use sql::{Analyser, Facts, Mode};
 
-use crate::backend::{self, Opening};
+use crate::backend::{self, Backend, Opening};
 use crate::core::Core;
+use crate::hold::Line;
+use crate::place::ClusterIndex;
 use crate::registry::{SessionShared, Signal};
 use crate::session::Texts;
 
@@ -33,6 +35,8 @@ pub(crate) struct Worker {
     packets: RefCell<Vec<Vec<u8>>>,
     random: Cell<u64>,
     accounts: RefCell<Vec<Arc<topology::Accounts>>>,
+    /// Statements that wait for a primary, by cluster.
+    lines: Box<[Line]>,
 }
 
 impl Worker {
@@ -47,12 +51,23 @@ impl Worker {
             packets: RefCell::default(),
             random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ (u64::from(index) << 32 | 0x5bd1)),
             accounts: RefCell::default(),
+            lines: core.clusters.iter().map(|_| Line::default()).collect(),
             core,
         })
     }
 
     pub(crate) fn facts(&self, sql: &[u8], mode: Mode) -> Rc<Facts> {
         self.analyser.borrow_mut().facts(sql, mode)
+    }
+
+    /// Where this worker's statements wait for the cluster's primary.
+    pub(crate) fn line(&self, cluster: ClusterIndex) -> &Line {
+        &self.lines[usize::from(cluster.0)]
+    }
+
+    /// Whether a connection was taken for a primary that is none any more.
+    pub(crate) fn is_outdated(&self, backend: &Backend) -> bool {
+        backend.leads.is_some_and(|epoch| epoch != self.core.cluster(backend.place.cluster).view().epoch)
     }
 
     /// Lends the scratch buffer for the duration of one poll.

@@ -22,6 +22,11 @@ impl AdminUrl {
         succeeded(self.get(path)?)
     }
 
+    /// The answer to something that may take a while and must succeed.
+    pub(crate) fn order(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        succeeded(request(&self.url, Method::Order, path, Some(body))?)
+    }
+
     /// The answer to a POST that must succeed.
     pub(crate) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         succeeded(request(&self.url, Method::Post, path, Some(body))?)

@@ -11,6 +11,8 @@ use topology::Address;
 
 /// The API answers at once; whatever takes this long is not it.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A switchover has its own limits, which are below this.
+const LONG_PATIENCE: Duration = Duration::from_secs(600);
 /// Far above any answer; a wrong address must not fill the memory.
 const LARGEST_ANSWER: u64 = 256 * 1024 * 1024;
 
@@ -39,6 +41,8 @@ impl FromStr for Url {
 pub(crate) enum Method {
     Get,
     Post,
+    /// A POST whose answer comes when something is done.
+    Order,
 }
 
 /// Status and JSON of the answer.
@@ -51,7 +55,7 @@ pub(crate) fn request(
     let body = body.map_or_else(String::new, Value::to_string);
     let verb = match method {
         Method::Get => "GET",
-        Method::Post => "POST",
+        Method::Post | Method::Order => "POST",
     };
     // HTTP/1.0: the answer comes in one piece and its end is the connection's.
     let text = format!(
@@ -60,15 +64,19 @@ pub(crate) fn request(
         url.address,
         body.len()
     );
-    let answer = exchange(&url.address, &text).with_context(|| {
+    let patience = match method {
+        Method::Order => LONG_PATIENCE,
+        _ => PATIENCE,
+    };
+    let answer = exchange(&url.address, &text, patience).with_context(|| {
         format!("no answer from the admin API at {} (is hadal running? --url)", url.address)
     })?;
     read_answer(&answer).with_context(|| format!("what answers at {} is not hadal's admin API", url.address))
 }
 
-fn exchange(address: &Address, request: &str) -> anyhow::Result<String> {
+fn exchange(address: &Address, request: &str, patience: Duration) -> anyhow::Result<String> {
     let mut stream = connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();

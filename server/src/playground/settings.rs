@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::accounts::{ADMIN_USER, APP_USER};
+use super::accounts::{ADMIN_USER, APP_USER, REPLICATION_USER};
 use super::ports::Ports;
 use super::record::Secrets;
 
@@ -12,7 +12,8 @@ pub(super) fn settings(folder: &Path, ports: &Ports, secrets: &Secrets) -> Strin
     format!(
         "# Written by `hadal playground` at every start; copy it to change it.\n\
          [node]\nname = \"playground\"\ndata_dir = {data_dir}\n\n\
-         [clusters.main]\nservers = [{servers}]\nadmin_user = \"{ADMIN_USER}\"\nadmin_password = {admin_password}\n\n\
+         [clusters.main]\nservers = [{servers}]\nadmin_user = \"{ADMIN_USER}\"\nadmin_password = {admin_password}\n\
+         replication_user = \"{REPLICATION_USER}\"\nreplication_password = {replication_password}\n\n\
          [gateway]\nlisten = [\"127.0.0.1:{gateway}\"]\ndrain_timeout_ms = 2000\n\n\
          [users.{APP_USER}]\ncluster = \"main\"\n\n\
          [admin]\nlisten = \"127.0.0.1:{admin}\"\n\n\
@@ -20,6 +21,7 @@ pub(super) fn settings(folder: &Path, ports: &Ports, secrets: &Secrets) -> Strin
         data_dir = quoted(&folder.join("hadal").to_string_lossy()),
         servers = servers.join(", "),
         admin_password = quoted(&secrets.admin_password),
+        replication_password = quoted(&secrets.replication_password),
         gateway = ports.gateway,
         admin = ports.admin,
     )

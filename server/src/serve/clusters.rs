@@ -7,12 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::gateway::{ClusterLink, ControlPlane};
-use admin::ClusterApi;
-use cluster::{ClusterHandle, ClusterService, ObserveOptions, Secret};
-use config::{AccountsSource, Cluster, Config};
+use admin::{ClusterApi, OrderRefused};
+use cluster::{
+    ClusterHandle, ClusterService, ControlOptions, FailoverMode, ObserveOptions, Order, OrderError,
+    Promotion, Secret,
+};
+use config::{AccountsSource, Cluster, Config, Failover};
 use lifecycle::{Shutdown, TaskKind, Tasks};
 use serde_json::{Value, json};
 use topology::{ClusterView, ServerId};
+
+use super::agreement::Agreement;
 
 /// A running observer.
 #[derive(Clone)]
@@ -25,8 +30,17 @@ pub(super) struct Observed {
 /// Starts an observer for every cluster, in the order of their names.
 pub(super) fn observe(config: &Config, tasks: &mut Tasks, shutdown: &Shutdown) -> Vec<Observed> {
     let node = config.node.effective_name();
+    let agreement = agreement(config);
     let start = |(name, cluster): (&String, &Cluster)| {
-        let (service, handle) = ClusterService::new(name, options(cluster, &node));
+        let (mut service, handle) = ClusterService::new(name, options(cluster, &node));
+        if cluster.failover != Failover::Off
+            && let Some(agreement) = &agreement
+        {
+            match agreement.stand_for(name, tasks, shutdown) {
+                Ok(coordination) => service = service.controlled(coordination),
+                Err(error) => tracing::error!(cluster = name, %error, "this cluster is only observed"),
+            }
+        }
         let shutdown = shutdown.clone();
         tasks.spawn::<Infallible>(TaskKind::Essential, "the observer of a cluster", async move {
             service.run(async move { shutdown.wait().await }).await;
@@ -35,6 +49,49 @@ pub(super) fn observe(config: &Config, tasks: &mut Tasks, shutdown: &Shutdown) -
         Observed { handle, reads_accounts: reads_accounts(cluster) }
     };
     config.clusters.iter().map(start).collect()
+}
+
+/// Without a store nothing is changed, and everything is served: hadal starts, and says so.
+fn agreement(config: &Config) -> Option<Agreement> {
+    if config.clusters.values().all(|cluster| cluster.failover == Failover::Off) {
+        return None;
+    }
+    match Agreement::open(config) {
+        Ok(agreement) => Some(agreement),
+        Err(error) => {
+            tracing::error!(
+                "no failover, no switchover: {error:#}; clusters are only observed until the next start \
+                 (failover = \"off\" says that this is right)"
+            );
+            None
+        }
+    }
+}
+
+fn control(cluster: &Cluster) -> ControlOptions {
+    let ms = Duration::from_millis;
+    let promotion = |rule: &config::Promotion| match rule {
+        config::Promotion::Neutral => Promotion::Neutral,
+        config::Promotion::Prefer => Promotion::Prefer,
+        config::Promotion::PreferNot => Promotion::PreferNot,
+        config::Promotion::MustNot => Promotion::MustNot,
+    };
+    ControlOptions {
+        failover: match cluster.failover {
+            Failover::Auto => FailoverMode::Auto,
+            Failover::Manual => FailoverMode::Manual,
+            Failover::Off => FailoverMode::Off,
+        },
+        lossless: cluster.lossless,
+        replication_user: cluster.replication_user.clone(),
+        replication_password: cluster.replication_password.expose().to_owned(),
+        promotion: cluster.promotion.iter().map(|(server, rule)| (server.clone(), promotion(rule))).collect(),
+        zones: cluster.zones.clone(),
+        silence: ms(cluster.failover_silence_ms),
+        pause_between_failovers: ms(cluster.failover_pause_ms),
+        switchover_timeout: ms(cluster.switchover_timeout_ms),
+        grace: ms(cluster.switchover_grace_ms),
+    }
 }
 
 fn options(cluster: &Cluster, node: &str) -> ObserveOptions {
@@ -46,6 +103,7 @@ fn options(cluster: &Cluster, node: &str) -> ObserveOptions {
         node: node.to_owned(),
         weights: cluster.weights.clone(),
         read_accounts: reads_accounts(cluster),
+        control: control(cluster),
         ..ObserveOptions::new(cluster.servers.clone(), &cluster.admin_user, secret)
     }
 }
@@ -103,6 +161,11 @@ impl ControlPlane for Observed {
     fn suspect(&self, server: ServerId) {
         self.handle.suspect(server);
     }
+
+    fn newer_than(&self, revision: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let handle = self.handle.clone();
+        Box::pin(async move { handle.newer_than(revision).await })
+    }
 }
 
 impl ClusterApi for Observed {
@@ -116,5 +179,23 @@ impl ClusterApi for Observed {
 
     fn events(&self) -> Value {
         json!(self.handle.events())
+    }
+
+    fn order(
+        &self,
+        order: Value,
+        dry_run: bool,
+    ) -> Pin<Box<dyn Future<Output = Result<Value, OrderRefused>> + Send>> {
+        let handle = self.handle.clone();
+        Box::pin(async move {
+            let order: Order =
+                serde_json::from_value(order).map_err(|error| OrderRefused::Invalid(error.to_string()))?;
+            match handle.order(order, dry_run).await {
+                Ok(report) => Ok(json!(report)),
+                Err(OrderError::Refused(why)) => Err(OrderRefused::Refused(why)),
+                Err(OrderError::Failed(why)) => Err(OrderRefused::Failed(why)),
+                Err(OrderError::Unavailable(why)) => Err(OrderRefused::Unavailable(why)),
+            }
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The task that watches one server: it keeps a connection open and looks at the server again and again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mysql_client::{Client, ClientError};
@@ -18,6 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Looks that were asked for are not closer together than this, however many sessions ask.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
+/// While the primary may be dead.
+const ALARMED_PAUSE: Duration = Duration::from_millis(100);
+
 /// Replicas come and go rarely, and they name their source themselves.
 const REPLICAS_EVERY: Duration = Duration::from_secs(5);
 
@@ -28,6 +32,8 @@ pub(crate) struct Watcher {
     /// Somebody wants to know now.
     pub(crate) wake: Arc<Notify>,
     pub(crate) reports: mpsc::Sender<Report>,
+    /// Something is wrong with the primary: every server is looked at more often.
+    pub(crate) alarm: Arc<AtomicBool>,
 }
 
 impl Watcher {
@@ -50,7 +56,10 @@ impl Watcher {
     /// Sleeps until the next look is due, or until somebody asks for one.
     async fn pause(&self, began: Instant, failures: u32) {
         let doubled = self.options.poll_interval.saturating_mul(1 << failures.saturating_sub(1).min(4));
-        let pause = doubled.min(LONGEST_PAUSE.max(self.options.poll_interval));
+        let pause = match self.alarm.load(Ordering::Relaxed) {
+            true => ALARMED_PAUSE.min(self.options.poll_interval),
+            false => doubled.min(LONGEST_PAUSE.max(self.options.poll_interval)),
+        };
         let rest = pause.saturating_sub(began.elapsed()).max(SHORTEST_PAUSE);
         let wanted = async {
             self.wake.notified().await;

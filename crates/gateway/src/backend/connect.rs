@@ -100,6 +100,7 @@ impl Backend {
             uses: 0,
             generation,
             epoch: opening.epoch,
+            leads: None,
             carry: Vec::new(),
             tainted: false,
             untold: false,

@@ -25,6 +25,8 @@ pub(crate) enum ExchangeError {
     Protocol(#[from] Malformed),
     #[error("an answer that is too long")]
     TooLarge,
+    #[error("another primary took over")]
+    EpochOver,
     #[error("an answer without the value that was asked for")]
     NoAnswer,
 }

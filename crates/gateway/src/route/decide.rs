@@ -4,7 +4,7 @@ use config::{Consistency, TransactionSplit};
 use smallvec::SmallVec;
 use sql::{Access, Effects, Facts, Hint, HintTarget};
 use thiserror::Error;
-use topology::{ClusterView, GtidPosition, ServerId, ServerView};
+use topology::{ClusterView, GtidPosition, ServerId, ServerView, Writes};
 
 use super::balance::{Candidate, Dice, pick};
 use super::{Why, catalogue};
@@ -56,6 +56,11 @@ pub(crate) struct Decision {
 pub(crate) enum RouteError {
     #[error("cluster {cluster} has no primary at the moment; reads that a replica may serve still work")]
     NoPrimary { cluster: String },
+    /// Another primary is on its way.
+    #[error("the primary of cluster {cluster} cannot be used now: {why}")]
+    Held { cluster: String, why: String },
+    #[error("cluster {cluster} takes no writes: {why}; reads that a replica may serve still work")]
+    Refused { cluster: String, why: String },
     #[error("the hint names {0}, which is not a server of this cluster or cannot be reached")]
     NoSuchServer(String),
     #[error("the hint asks for a replica, but the statement cannot be read from one: {0}")]
@@ -101,6 +106,9 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Result<Decision, RouteError> {
                 bound: ask.view.server(bound.server).map(|s| s.address.to_string()).unwrap_or_default(),
                 pins: bound.pins,
             });
+        }
+        if !on_replica && !bound.pins.contains(Pins::TRANSACTION) {
+            may_write(ask.view)?;
         }
         return Ok(Decision { server: bound.server, on_replica, why: Why::Pinned(bound.pins), wait: false });
     }
@@ -169,15 +177,33 @@ fn splits(ask: &Ask<'_>) -> bool {
         && !ask.split_left
 }
 
+fn no_primary(view: &ClusterView) -> RouteError {
+    RouteError::NoPrimary { cluster: view.name.to_string() }
+}
+
+/// Whether something new may be sent to the primary.
+pub(crate) fn may_write(view: &ClusterView) -> Result<(), RouteError> {
+    let cluster = || view.name.to_string();
+    match &view.writes {
+        Writes::Open => Ok(()),
+        Writes::Held { why, .. } => Err(RouteError::Held { cluster: cluster(), why: why.to_string() }),
+        Writes::Refused { why } => Err(RouteError::Refused { cluster: cluster(), why: why.to_string() }),
+    }
+}
+
 fn to_primary(ask: &Ask<'_>, why: Why) -> Result<Decision, RouteError> {
-    match ask.view.primary() {
-        Some(primary) => Ok(Decision { server: primary.id, on_replica: false, why, wait: false }),
+    let primary =
+        ask.view.primary().filter(|_| ask.view.writes == Writes::Open || !changes_session_only(ask.facts));
+    match primary {
+        Some(primary) => {
+            may_write(ask.view).map(|()| Decision { server: primary.id, on_replica: false, why, wait: false })
+        }
         // Settings of the session, and its database, are the same everywhere.
         None if changes_session_only(ask.facts) && any_replica(ask).is_some() => {
             let server = any_replica(ask).unwrap_or(ServerId(0));
             Ok(Decision { server, on_replica: true, why, wait: false })
         }
-        None => Err(RouteError::NoPrimary { cluster: ask.view.name.to_string() }),
+        None => Err(may_write(ask.view).err().unwrap_or_else(|| no_primary(ask.view))),
     }
 }
 

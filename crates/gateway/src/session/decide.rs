@@ -53,7 +53,10 @@ impl Session {
     pub(super) fn decide_primary(&self, why: Why) -> Result<Decision, RouteError> {
         let view = self.worker.core.cluster(self.target).view();
         match view.primary() {
-            Some(primary) => Ok(Decision { server: primary.id, on_replica: false, why, wait: false }),
+            Some(primary) => {
+                crate::route::may_write(&view)?;
+                Ok(Decision { server: primary.id, on_replica: false, why, wait: false })
+            }
             None => Err(RouteError::NoPrimary { cluster: view.name.to_string() }),
         }
     }
@@ -79,17 +82,23 @@ impl Session {
     }
 
     pub(super) async fn refuse_route(&mut self, sequence: u8, why: &RouteError) -> Result<(), End> {
-        let refusal: ServerError = match why {
-            // The server's own error for a statement that needs a writable server.
-            RouteError::NoPrimary { .. } => error(1290, "HY000", format!("hadal: {why}")),
-            RouteError::SeveralClusters { .. }
-            | RouteError::BoundElsewhere { .. }
-            | RouteError::Hidden { .. }
-            | RouteError::SwitchesSchema
-            | RouteError::ReadsOtherwise { .. } => error(NOT_SUPPORTED, "42000", format!("hadal: {why}")),
-            _ => error(1105, "HY000", format!("hadal: {why}")),
-        };
-        self.send_error(sequence, &refusal).await
+        self.send_error(sequence, &route_refusal(why)).await
+    }
+}
+
+/// A refusal of the routing as clients get it.
+pub(super) fn route_refusal(why: &RouteError) -> ServerError {
+    match why {
+        // The server's own error for a statement that needs a writable server.
+        RouteError::NoPrimary { .. } | RouteError::Held { .. } | RouteError::Refused { .. } => {
+            error(1290, "HY000", format!("hadal: {why}"))
+        }
+        RouteError::SeveralClusters { .. }
+        | RouteError::BoundElsewhere { .. }
+        | RouteError::Hidden { .. }
+        | RouteError::SwitchesSchema
+        | RouteError::ReadsOtherwise { .. } => error(NOT_SUPPORTED, "42000", format!("hadal: {why}")),
+        _ => error(1105, "HY000", format!("hadal: {why}")),
     }
 }
 

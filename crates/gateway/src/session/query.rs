@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use mysql_wire::ServerError;
 use mysql_wire::scan::ResponseKind;
 use sql::{Effects, Facts, Hint};
 use topology::ServerId;
@@ -82,6 +83,8 @@ pub(super) enum Tried {
     NoEffect(String),
     /// It broke when the command may already have run.
     Unknown(String),
+    /// It had no effect, since there is no primary to be had for the moment; the client gets this if none comes.
+    Await(ServerError),
 }
 
 impl Session {
@@ -128,14 +131,28 @@ impl Session {
         if self.split.is_some() && !self.stays_on_replica(&job) && !self.enter_primary(&job).await? {
             return Ok(Ran::Refused);
         }
-        // A read may be tried on a replica, then on the primary, and once more on a fresh connection.
-        for _ in 0..4 {
+        // A read may be tried on a replica, then on the primary, and once more on a fresh connection. Waiting for a primary
+        // is no try.
+        let mut tries = 0;
+        while tries < 4 {
+            tries += 1;
+            if self.holds_outdated() && !Box::pin(self.leave_former_epoch(job.command.sequence)).await? {
+                self.count_refused(&job, began);
+                return Ok(Ran::Refused);
+            }
             let decision = match avoid.take() {
                 Some(why) => self.decide_primary(why),
                 None => self.decide(&job),
             };
             let decision = match decision {
                 Ok(decision) => decision,
+                Err(error) if self.is_worth_holding(&error) => {
+                    tries -= 1;
+                    if !self.wait_for_primary(&job, began, super::decide::route_refusal(&error)).await? {
+                        return Ok(Ran::Refused);
+                    }
+                    continue;
+                }
                 Err(error) => {
                     self.count_refused(&job, began);
                     self.refuse_route(job.command.sequence, &error).await?;
@@ -155,6 +172,12 @@ impl Session {
                     avoid = Some(Why::ReplicaFailed);
                 }
                 Some(Tried::NoEffect(_)) => {}
+                Some(Tried::Await(why)) => {
+                    tries -= 1;
+                    if !self.wait_for_primary(&job, began, why).await? {
+                        return Ok(Ran::Refused);
+                    }
+                }
                 Some(Tried::Unknown(why)) => {
                     self.lost(&job, &decision, &why, began).await?;
                     return Ok(Ran::Refused);
@@ -214,6 +237,9 @@ impl Session {
             Err(refusal) if refusal.code == UNREACHABLE && self.go_to_a_replica(job) => {
                 return Ok(Some(Tried::NoEffect(refusal.message)));
             }
+            Err(refusal) if !decision.on_replica && self.may_hold(&refusal) => {
+                return Ok(Some(Tried::Await(refusal)));
+            }
             Err(error) => {
                 self.count_refused(job, began);
                 self.send_error(job.command.sequence, &error).await?;
@@ -259,6 +285,17 @@ impl Session {
                 self.release(backend);
                 Ok(Some(Tried::ReplicaRefused))
             }
+            Tried::Await(why) if bound && self.pins.contains(Pins::TRANSACTION) => {
+                drop(backend);
+                self.shared.set_backend(None);
+                Ok(Some(Tried::Unknown(why.message)))
+            }
+            Tried::Await(why) => {
+                // What the session has there is not lost before another primary is there for good.
+                self.held = bound.then_some(backend);
+                self.shared.set_backend(None);
+                Ok(Some(Tried::Await(why)))
+            }
             broken => {
                 self.suspect(&backend);
                 drop(backend);
@@ -300,7 +337,8 @@ impl Session {
         let mut freed = false;
         loop {
             let mut relay = Relay::new(job.kind, backend, &self.tracked);
-            relay.hold_error = retryable || job.may_kill || job.kind == ResponseKind::Prepare;
+            relay.hold_error =
+                retryable || job.may_kill || job.kind == ResponseKind::Prepare || backend.leads.is_some();
             relay.statement_id = job.statement_id;
             if !job.opens_cursor {
                 relay.scanner = relay.scanner.without_cursor();
@@ -334,6 +372,9 @@ impl Session {
                 Ok(Step::Complete) => self.completed(job, backend, seen, collected).await,
                 Ok(Step::HeldError) if job.may_kill && self.keep_unknown_thread(&held) => {
                     Ok(Tried::Done(seen))
+                }
+                Ok(Step::HeldError) if !retryable && self.was_demoted(backend, &seen, &held) => {
+                    Ok(Tried::Await(self.demoted(backend)))
                 }
                 Ok(Step::HeldError) => self.held_error(seen, &held, retryable).await,
                 Ok(Step::LocalInfile) => Box::pin(self.load_file(job.kind, backend, seen)).await,
@@ -495,7 +536,7 @@ impl Session {
         self.shared.statements.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn count_refused(&self, job: &Job<'_>, began: Instant) {
+    pub(super) fn count_refused(&self, job: &Job<'_>, began: Instant) {
         self.worker.core.metrics.count_refused(self.worker.index, job.facts.access, began.elapsed());
     }
 
@@ -579,6 +620,9 @@ pub(super) async fn drive(
             }
             if shared.must_stop(cx.waker()) {
                 return Poll::Ready(Err(RelayError::Stopped));
+            }
+            if shared.has_epoch_ended() && worker.is_outdated(backend) {
+                return Poll::Ready(Err(RelayError::EpochOver));
             }
             if let Poll::Ready(end) = beside(cx, client, backend) {
                 return Poll::Ready(Err(end));

@@ -69,6 +69,8 @@ pub(crate) enum RelayError {
     Protocol(#[from] Malformed),
     #[error("stopped")]
     Stopped,
+    #[error("another primary took over")]
+    EpochOver,
     #[error("a packet beyond its end")]
     Overrun,
 }

@@ -8,6 +8,7 @@ use mysql_wire::ServerError;
 use sql::Effects;
 
 use super::displaced::{is_about_the_database, needs_database};
+use super::hold::within_epoch;
 use super::query::Job;
 use super::{Session, UNREACHABLE, error};
 use crate::backend::{self, Backend, ExchangeError, OpenError, Opening};
@@ -25,6 +26,7 @@ impl Session {
         on_replica: bool,
     ) -> Result<Option<Backend>, ServerError> {
         if let Some(held) = self.held.take() {
+            self.shared.begin_epoch();
             return self.use_held(held, job).await.map(Some);
         }
         if place.cluster != self.identity.cluster {
@@ -33,6 +35,7 @@ impl Session {
         if self.lease.as_ref().is_some_and(|lease| lease.untold) {
             Box::pin(self.hear_lease()).await;
         }
+        self.shared.begin_epoch();
         let own = self.take_own(place, job);
         let backend = match own {
             Some(backend) => Some(backend),
@@ -47,7 +50,9 @@ impl Session {
         }
         let disturbed = !self.is_in_state(&mut backend) || job.facts.effects.intersects(LAZY);
         if disturbed {
-            match Box::pin(self.bring_up(&mut backend, job)).await {
+            let shared = self.shared.clone();
+            let brought = within_epoch(&shared, Box::pin(self.bring_up(&mut backend, job))).await;
+            match brought.unwrap_or(Err(ExchangeError::EpochOver)) {
                 Ok(()) => {}
                 Err(ExchangeError::Refused(refused)) if on_replica => {
                     // It may not have the database yet, or the right to it; the primary is asked what is true.
@@ -160,10 +165,14 @@ impl Session {
                 other => break other,
             }
         };
-        match checkout {
-            Checkout::Ready(backend) => Ok(backend.move_to(self.worker.index).ok()),
-            Checkout::Open(slot) => Box::pin(self.open(slot, place, on_replica)).await,
-        }
+        let backend = match checkout {
+            Checkout::Ready(backend) => backend.move_to(self.worker.index).ok(),
+            Checkout::Open(slot) => Box::pin(self.open(slot, place, on_replica)).await?,
+        };
+        Ok(backend.map(|mut backend| {
+            backend.leads = epoch;
+            backend
+        }))
     }
 
     /// Waits for a connection; a kill ends the wait.
@@ -177,6 +186,11 @@ impl Session {
             }
             Poll::Pending if self.shared.must_stop(cx.waker()) || self.shared.is_interrupted() => {
                 Poll::Ready(Err(interrupted()))
+            }
+            Poll::Pending if self.shared.has_epoch_ended() => {
+                let text =
+                    "hadal: another primary took over while the statement waited for a connection; try again";
+                Poll::Ready(Err(error(UNREACHABLE, "HY000", text.into())))
             }
             Poll::Pending => Poll::Pending,
         })
@@ -209,7 +223,10 @@ impl Session {
             worker: self.worker.index,
             epoch,
         };
-        match backend::open(slot, opening).await {
+        let Some(opened) = within_epoch(&self.shared, backend::open(slot, opening)).await else {
+            return Ok(None);
+        };
+        match opened {
             Ok(backend) => Ok(Some(backend)),
             Err(OpenError::Refused(refused)) if on_replica => {
                 tracing::warn!(server = %address, user = %self.identity.user, error = %refused, "a replica refused a login");

@@ -1,0 +1,109 @@
+//! The record of who acknowledges: kept so that it always contains every server whose acknowledgement may have counted.
+//!
+//! A server enters it as soon as it is seen acknowledging. It leaves when it is gone from the primary and all that stay have
+//! everything that the primary had written at a moment after it went: whatever it alone acknowledged is then elsewhere, too.
+
+use std::collections::BTreeSet;
+
+use topology::GtidPosition;
+
+use crate::plan::{Acknowledgers, Situation};
+
+/// Follows the record of one cluster.
+#[derive(Debug, Default)]
+pub(super) struct Acknowledging {
+    /// Those that went, with what the primary had written after that.
+    gone: Vec<(String, GtidPosition)>,
+}
+
+impl Acknowledging {
+    /// The set that should be recorded now; `None`: the present one is right.
+    pub(super) fn next(
+        &mut self,
+        situation: &Situation,
+        present: Option<&Acknowledgers>,
+    ) -> Option<Acknowledgers> {
+        let primary = situation.primary().filter(|p| p.up && !p.read_only)?;
+        let acknowledging = |server: &str| {
+            let follows =
+                |r: &crate::plan::Replication| r.acknowledges && r.connected && r.source == primary.server;
+            situation.member(server).is_some_and(|m| m.up && m.replication.as_ref().is_some_and(follows))
+        };
+        let now: BTreeSet<String> =
+            situation.members.iter().filter(|m| acknowledging(&m.server)).map(|m| m.server.clone()).collect();
+        let recorded = present.map(|p| p.servers.clone()).unwrap_or_default();
+        self.gone.retain(|(server, _)| recorded.contains(server) && !now.contains(server));
+        for server in recorded.difference(&now) {
+            if !self.gone.iter().any(|(gone, _)| gone == server) {
+                self.gone.push((server.clone(), primary.position.clone()));
+            }
+        }
+        let complete = |position: &GtidPosition| {
+            // Without anybody who stays, its copy may be the only one.
+            !now.is_empty()
+                && now.iter().all(|server| situation.member(server).is_some_and(|m| m.has().covers(position)))
+        };
+        let leaves = |server: &&String| {
+            let gone = self.gone.iter().find(|(gone, _)| gone == *server);
+            // The primary itself, where it was a replica before.
+            **server == primary.server || gone.is_some_and(|(_, position)| complete(position))
+        };
+        let stays: BTreeSet<String> = recorded.iter().filter(|server| !leaves(server)).cloned().collect();
+        let servers: BTreeSet<String> = stays.union(&now).cloned().collect();
+        (servers != recorded).then_some(Acknowledgers { servers, wait_for: 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Member, Replication};
+
+    fn situation(written: u64, replicas: &[(&str, bool, u64)]) -> Situation {
+        let position = |seq: u64| -> GtidPosition { format!("0-1-{seq}").parse().unwrap() };
+        let primary = Member {
+            server: "a:1".into(),
+            up: true,
+            read_only: false,
+            position: position(written),
+            ..Member::unknown()
+        };
+        let replica = |(server, acknowledges, seq): &(&str, bool, u64)| Member {
+            server: (*server).to_owned(),
+            up: true,
+            replication: Some(Replication {
+                source: "a:1".into(),
+                connected: *acknowledges,
+                acknowledges: *acknowledges,
+                received: position(*seq),
+                ..Replication::default()
+            }),
+            ..Member::unknown()
+        };
+        let members = std::iter::once(primary).chain(replicas.iter().map(replica)).collect();
+        Situation { primary: Some("a:1".into()), members, ..Situation::default() }
+    }
+
+    fn names(set: Option<&Acknowledgers>) -> String {
+        set.map(|s| s.servers.iter().cloned().collect::<Vec<_>>().join(" ")).unwrap_or_default()
+    }
+
+    #[test]
+    fn one_that_went_leaves_only_when_the_others_have_everything() {
+        let mut acknowledging = Acknowledging::default();
+        let both = acknowledging.next(&situation(10, &[("b:1", true, 10), ("c:1", true, 9)]), None);
+        assert_eq!(names(both.as_ref()), "b:1 c:1");
+        let both = both.as_ref();
+        assert_eq!(acknowledging.next(&situation(12, &[("b:1", true, 12), ("c:1", true, 12)]), both), None);
+        // b goes with 15, which c does not have yet.
+        assert_eq!(acknowledging.next(&situation(15, &[("b:1", false, 15), ("c:1", true, 14)]), both), None);
+        assert_eq!(acknowledging.next(&situation(16, &[("b:1", false, 15), ("c:1", true, 14)]), both), None);
+        let one = acknowledging.next(&situation(17, &[("b:1", false, 15), ("c:1", true, 15)]), both);
+        assert_eq!(names(one.as_ref()), "c:1");
+        // Nobody is left who could have everything.
+        assert_eq!(
+            acknowledging.next(&situation(18, &[("b:1", false, 15), ("c:1", false, 18)]), one.as_ref()),
+            None
+        );
+    }
+}

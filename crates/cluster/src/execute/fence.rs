@@ -1,0 +1,51 @@
+//! Keeping a server that was the primary in an earlier epoch from acknowledging anything.
+//!
+//! Its replicas follow another one, so that no commit of it is acknowledged while it waits for them. But a session that
+//! waits so holds what `read_only` needs: such sessions are killed first, and all others of clients with them.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::StepError;
+use super::sql::{Link, is_busy};
+use crate::options::ObserveOptions;
+
+const AGAIN: Duration = Duration::from_millis(10);
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Clients' sessions, and those of replicas that still fetch from it.
+const SESSIONS: &str = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND \
+                        USER <> 'system user' AND COMMAND <> 'Daemon'";
+
+/// Makes the server read-only and ends all sessions on it. It comes back with nobody on it.
+pub(crate) async fn fence(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
+    let began = Instant::now();
+    let mut link = Link::open(options, server).await?;
+    link.exec("preparing", "SET SESSION lock_wait_timeout=0").await?;
+    loop {
+        match link.exec("making it read-only", "SET GLOBAL read_only=1").await {
+            Ok(()) => break,
+            Err(error) if !is_busy(&error) => return Err(error),
+            Err(_busy) if began.elapsed() > LIMIT => {
+                return Err(link.too_slow("its sessions do not end", LIMIT));
+            }
+            Err(_busy) => {}
+        }
+        end_sessions(&mut link).await?;
+        sleep(AGAIN).await;
+    }
+    end_sessions(&mut link).await?;
+    link.exec("ending its wait for acknowledgements", "SET GLOBAL rpl_semi_sync_master_enabled=0").await?;
+    link.close().await;
+    Ok(())
+}
+
+async fn end_sessions(link: &mut Link) -> Result<(), StepError> {
+    let rows = link.query("listing sessions", SESSIONS).await?;
+    for row in 0..rows.len() {
+        let Some(id) = rows.parse::<u64>(row, "id") else { continue };
+        let _ = link.exec("ending a session", &format!("KILL CONNECTION {id}")).await;
+    }
+    Ok(())
+}

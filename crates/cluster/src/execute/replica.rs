@@ -1,0 +1,168 @@
+//! What is done to replicas: stop receiving, drain, level, follow another source.
+//!
+//! A MariaDB replica purges all its relay logs when it starts with both threads stopped (MDEV-4698), and they may be the
+//! only copy of what was acknowledged. So the applying thread is never stopped before it has applied everything, and no
+//! source is changed before that.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use topology::{Address, GtidPosition};
+
+use super::StepError;
+use super::sql::{Link, quoted};
+use crate::options::ObserveOptions;
+
+const AGAIN: Duration = Duration::from_millis(10);
+/// How long a replica may take to apply what it has received.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// Stops the receiving thread; the applying one goes on, or is started.
+pub(super) async fn stop_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
+    let mut link = Link::open(options, server).await?;
+    let Some(channel) = link.channel().await? else { return Ok(()) };
+    if !channel.applier.is_running() {
+        link.exec("starting its applying thread", "START SLAVE SQL_THREAD").await?;
+    }
+    link.exec("stopping its receiving thread", "STOP SLAVE IO_THREAD").await?;
+    link.close().await;
+    Ok(())
+}
+
+/// Lets a replica receive again, after something that was not to be.
+pub(super) async fn resume_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
+    let mut link = Link::open(options, server).await?;
+    if link.channel().await?.is_some() {
+        link.exec("starting its receiving thread", "START SLAVE IO_THREAD").await?;
+    }
+    link.close().await;
+    Ok(())
+}
+
+/// Waits until everything that was received is applied.
+pub(super) async fn drain(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
+    let began = Instant::now();
+    let mut link = Link::open(options, server).await?;
+    let mut read_all = false;
+    loop {
+        let Some(channel) = link.channel().await? else { break };
+        let applied = link.position("gtid_slave_pos").await?;
+        // The end of a transaction may be missing: then its beginning is all there will ever be, and it was never
+        // acknowledged. Seen twice, since the state is a step ahead of the position.
+        if applied.covers(&channel.received) || channel.read_all && read_all {
+            break;
+        }
+        read_all = channel.read_all;
+        if !channel.applier.is_running() {
+            return Err(link.unexpected(format!("its applying thread stopped: {}", channel.applier.error)));
+        }
+        if began.elapsed() > DRAIN {
+            return Err(link.too_slow(format!("{} is not applied", channel.received), DRAIN));
+        }
+        sleep(AGAIN).await;
+    }
+    link.close().await;
+    Ok(())
+}
+
+/// Waits until the server has applied everything up to `position`.
+pub(super) async fn catch_up(
+    options: &ObserveOptions,
+    server: &str,
+    position: &GtidPosition,
+    limit: Duration,
+) -> Result<(), StepError> {
+    let mut link = Link::open(options, server).await?;
+    link.client().set_timeout(limit + Duration::from_secs(2));
+    let sql = format!("SELECT MASTER_GTID_WAIT('{position}', {:.3}) AS outcome", limit.as_secs_f64());
+    let rows = link.query("catching up", &sql).await?;
+    if rows.get(0, "outcome") != Some("0") {
+        return Err(link.too_slow(format!("{position} has not arrived"), limit));
+    }
+    link.close().await;
+    Ok(())
+}
+
+/// Fetches from another replica what this one lacks, and stops there.
+pub(super) async fn level(options: &ObserveOptions, server: &str, from: &str) -> Result<(), StepError> {
+    let mut donor = Link::open(options, from).await?;
+    let until = donor.position("gtid_binlog_pos").await?;
+    donor.close().await;
+    let mut link = Link::open(options, server).await?;
+    if link.position("gtid_slave_pos").await?.covers(&until) {
+        return Ok(());
+    }
+    link.exec("stopping replication", "STOP SLAVE").await?;
+    let change = change_master(options, from, false)?;
+    link.exec("changing its source", &change).await?;
+    let start = format!("START SLAVE UNTIL master_gtid_pos='{until}'");
+    link.exec("starting replication", &start).await?;
+    link.close().await;
+    catch_up(options, server, &until, DRAIN).await
+}
+
+/// Has the server replicate from `to`. One that does so already is only started.
+pub(crate) async fn follow(options: &ObserveOptions, server: &str, to: &str) -> Result<(), StepError> {
+    let mut link = Link::open(options, server).await?;
+    let channel = link.channel().await?;
+    if let Some(channel) = &channel {
+        let follows = channel.source.to_string() == to;
+        if follows && channel.receiver.state != "No" && channel.applier.is_running() {
+            return Ok(());
+        }
+        let applied = link.position("gtid_slave_pos").await?;
+        if !applied.covers(&channel.received) && !channel.read_all {
+            let why = format!(
+                "it has received {} and applied {applied} only; its relay log is kept",
+                channel.received
+            );
+            return Err(link.unexpected(why));
+        }
+        link.exec("stopping replication", "STOP SLAVE").await?;
+    }
+    link.exec("making it read-only", "SET GLOBAL read_only=1").await?;
+    link.exec("becoming a replica", "SET GLOBAL rpl_semi_sync_master_enabled=0").await?;
+    if options.control.lossless {
+        link.exec("becoming a replica", "SET GLOBAL rpl_semi_sync_slave_enabled=1").await?;
+    }
+    // One that wrote itself continues after what it has written.
+    let change = change_master(options, to, channel.is_none())?;
+    link.exec("changing its source", &change).await?;
+    link.exec("starting replication", "START SLAVE").await?;
+    link.close().await;
+    Ok(())
+}
+
+/// Starts what was stopped. With both threads stopped the relay log is thrown away, so it must have been applied.
+pub(crate) async fn start(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
+    let mut link = Link::open(options, server).await?;
+    if let Some(channel) = link.channel().await? {
+        if !channel.applier.is_running() {
+            link.exec("starting its applying thread", "START SLAVE SQL_THREAD").await?;
+        }
+        link.exec("starting its receiving thread", "START SLAVE IO_THREAD").await?;
+    }
+    link.close().await;
+    Ok(())
+}
+
+fn change_master(options: &ObserveOptions, to: &str, wrote_itself: bool) -> Result<String, StepError> {
+    let source: Address = to
+        .parse()
+        .map_err(|error| StepError::Unexpected { server: to.to_owned(), why: format!("{error}") })?;
+    let control = &options.control;
+    let mut sql =
+        format!("CHANGE MASTER TO MASTER_HOST={}, MASTER_PORT={}", quoted(&source.host), source.port);
+    if !control.replication_user.is_empty() {
+        sql += &format!(
+            ", MASTER_USER={}, MASTER_PASSWORD={}",
+            quoted(&control.replication_user),
+            quoted(&control.replication_password)
+        );
+    }
+    sql += ", MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=0.5";
+    if wrote_itself {
+        sql += ", MASTER_DEMOTE_TO_SLAVE=1";
+    }
+    Ok(sql)
+}

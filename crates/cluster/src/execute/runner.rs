@@ -1,0 +1,340 @@
+//! Going through a plan.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use coordination::{Action, Leadership, Versioned};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use topology::{GtidPosition, Writes};
+
+use super::{StepError, demote, promote, replica};
+use crate::control::{Coordination, Steering};
+use crate::observe::probe::{Observation, probe};
+use crate::observe::session;
+use crate::options::ObserveOptions;
+use crate::plan::{Kind, Plan, Situation, Step, failover};
+
+/// How a plan ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Done {
+        took: Duration,
+        held: Duration,
+    },
+    /// Everything is as it was before.
+    Undone(StepError),
+    /// It stands half-way, and whoever leads goes on with it.
+    Unfinished(StepError),
+}
+
+/// Carries out one plan.
+pub(crate) struct Runner<'a> {
+    pub(crate) options: &'a Arc<ObserveOptions>,
+    pub(crate) coordination: &'a Coordination,
+    pub(crate) leadership: &'a Leadership,
+    pub(crate) steering: &'a Steering,
+    /// As it was when the plan was made.
+    pub(crate) situation: Situation,
+    pub(crate) allow_loss: bool,
+    pub(crate) plan: Plan,
+    pub(crate) action: Option<Versioned<Action>>,
+    /// The epoch that this run has opened.
+    pub(crate) epoch: Option<u64>,
+}
+
+impl Runner<'_> {
+    /// From the first step that the journal does not have.
+    pub(crate) async fn run(mut self) -> Outcome {
+        let began = Instant::now();
+        let mut held = None;
+        let mut at = 0;
+        let mut failures = 0;
+        if let Err(error) = self.begin().await {
+            return Outcome::Undone(error);
+        }
+        let done = self.action.as_ref().map_or(0, |action| action.value.steps.len());
+        while let Some(step) = self.plan.steps.get(at).cloned() {
+            // What gateways were told is forgotten with the process that told them; everything else lasts.
+            let repeat = matches!(step, Step::Hold { .. } | Step::Fence);
+            if at >= done || repeat {
+                if matches!(step, Step::Hold { .. }) {
+                    held.get_or_insert_with(Instant::now);
+                }
+                let made = self.make(&step).await;
+                tracing::info!(
+                    cluster = self.plan.cluster,
+                    step = step.name(),
+                    ?made,
+                    ms = began.elapsed().as_millis(),
+                    "step"
+                );
+                if let Err(error) = made {
+                    failures += 1;
+                    if error.ends_our_part() {
+                        return Outcome::Unfinished(error);
+                    }
+                    if self.may_undo(at) {
+                        return self.undo(error).await;
+                    }
+                    if failures > 20 {
+                        return Outcome::Unfinished(error);
+                    }
+                    tracing::warn!(cluster = self.plan.cluster, step = step.name(), %error, "a step failed and is repeated");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+                if at >= done
+                    && let Err(error) = self.note(&step).await
+                {
+                    return Outcome::Unfinished(error);
+                }
+            }
+            at += 1;
+        }
+        let (took, held) = (began.elapsed(), held.map_or(Duration::ZERO, |held| held.elapsed()));
+        let outcome =
+            json!({"done": true, "ms": took.as_millis() as u64, "held_ms": held.as_millis() as u64});
+        match self.finish(outcome).await {
+            Ok(()) => Outcome::Done { took, held },
+            Err(error) => Outcome::Unfinished(error),
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), StepError> {
+        if self.action.is_some() {
+            return Ok(());
+        }
+        let plan = serde_json::to_value(&self.plan).unwrap_or(Value::Null);
+        let (cluster, kind) = (&self.plan.cluster, self.plan.kind.as_str());
+        self.action = Some(self.coordination.journal.begin(cluster, kind, plan, self.leadership).await?);
+        Ok(())
+    }
+
+    async fn note(&mut self, step: &Step) -> Result<(), StepError> {
+        let Some(action) = self.action.take() else { return Ok(()) };
+        let detail = serde_json::to_value(step).unwrap_or(Value::Null);
+        let (cluster, name) = (&self.plan.cluster, step.name());
+        self.action =
+            Some(self.coordination.journal.append(cluster, action, name, detail, self.leadership).await?);
+        Ok(())
+    }
+
+    async fn finish(&mut self, outcome: Value) -> Result<(), StepError> {
+        let Some(action) = self.action.take() else { return Ok(()) };
+        self.coordination.journal.finish(&self.plan.cluster, action, outcome, self.leadership).await?;
+        Ok(())
+    }
+
+    /// Until a server is promoted, everything can be as it was.
+    fn may_undo(&self, at: usize) -> bool {
+        let promoted = self.plan.steps.iter().position(|s| matches!(s, Step::Promote { .. }));
+        promoted.is_none_or(|promoted| at < promoted)
+    }
+
+    async fn undo(mut self, error: StepError) -> Outcome {
+        match self.try_undo(&error).await {
+            Ok(()) => Outcome::Undone(error),
+            Err(undoing) => {
+                tracing::error!(cluster = self.plan.cluster, %error, %undoing, "a plan cannot be undone now");
+                Outcome::Unfinished(undoing)
+            }
+        }
+    }
+
+    async fn try_undo(&mut self, error: &StepError) -> Result<(), StepError> {
+        for step in self.plan.steps.clone().iter().rev() {
+            match step {
+                Step::Demote { server } => demote::restore(self.options, server).await?,
+                Step::StopReceiving { servers } => {
+                    let resumed = each(self.options, servers, |options, server| async move {
+                        replica::resume_receiving(&options, &server).await
+                    });
+                    for (server, resumed) in resumed.await {
+                        if let Err(error) = resumed {
+                            tracing::warn!(server, %error, "a replica does not receive again yet");
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let writes = match self.plan.kind {
+            Kind::Switchover => Writes::Open,
+            Kind::Failover => Writes::Refused { why: error.to_string().into() },
+        };
+        self.look_again().await;
+        self.steering.writes(writes).await?;
+        self.finish(json!({"done": false, "undone": error.to_string()})).await
+    }
+
+    async fn make(&mut self, step: &Step) -> Result<(), StepError> {
+        if !self.leadership.is_held() {
+            return Err(coordination::NotLeading::LeaseOver.into());
+        }
+        match step {
+            Step::Hold { finish } => {
+                let why = format!("a {} is under way", self.plan.kind.as_str()).into();
+                self.steering.writes(Writes::Held { why, finish: *finish }).await
+            }
+            Step::Demote { server } => demote::demote(self.options, server).await,
+            Step::CatchUp { server, with } => {
+                let position = last_position(self.options, with).await?;
+                let limit = self.options.control.switchover_timeout;
+                replica::catch_up(self.options, server, &position, limit).await
+            }
+            Step::Fence => self.fence().await,
+            Step::StopReceiving { servers } => {
+                all(each(self.options, servers, |o, s| async move { replica::stop_receiving(&o, &s).await })
+                    .await)
+            }
+            Step::Drain { servers } => {
+                all(each(self.options, servers, |o, s| async move { replica::drain(&o, &s).await }).await)?;
+                self.plan_again(servers).await
+            }
+            Step::Level { server, from } => replica::level(self.options, server, from).await,
+            Step::Promote { server } => {
+                let waits = self.options.control.lossless && self.has_followers();
+                promote::promote(self.options, server, waits).await
+            }
+            Step::Repoint { servers, to } => self.repoint(servers, to).await,
+            Step::AwaitAcknowledger { server } => promote::await_acknowledger(self.options, server).await,
+            Step::Open { server } => promote::open(self.options, server).await,
+            Step::Release => {
+                self.look_again().await;
+                self.steering.writes(Writes::Open).await
+            }
+        }
+    }
+
+    fn has_followers(&self) -> bool {
+        self.plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Repoint { servers, .. } if !servers.is_empty()))
+    }
+
+    /// One epoch to a run: who goes on with a plan that somebody else began opens another, which does no harm.
+    async fn fence(&mut self) -> Result<(), StepError> {
+        if self.epoch.is_none() {
+            let cluster = &self.plan.cluster;
+            let current = self.coordination.epochs.current(cluster).await?;
+            let next = self.coordination.epochs.open_next(cluster, current, self.leadership).await?;
+            self.epoch = Some(next.value.number);
+        }
+        self.steering.next_epoch(self.epoch.unwrap_or_default()).await
+    }
+
+    /// One that cannot follow now is looked after later; one at least must.
+    async fn repoint(&self, servers: &[String], to: &str) -> Result<(), StepError> {
+        let to = to.to_owned();
+        let outcomes = each(self.options, servers, move |o, s| {
+            let to = to.clone();
+            async move { replica::follow(&o, &s, &to).await }
+        })
+        .await;
+        let mut failed = None;
+        let mut followed = false;
+        for (server, outcome) in outcomes {
+            match outcome {
+                Ok(()) => followed = true,
+                Err(error) => {
+                    tracing::warn!(cluster = self.plan.cluster, server, %error, "a server does not follow the new primary yet");
+                    failed = Some(error);
+                }
+            }
+        }
+        match failed {
+            Some(error) if !followed => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// With everything applied it may show that another server has more, or that one has broken on the way.
+    async fn plan_again(&mut self, servers: &[String]) -> Result<(), StepError> {
+        for server in servers {
+            let seen = look(self.options, server).await?;
+            if let Some(member) = self.situation.members.iter_mut().find(|m| m.server == *server) {
+                member.position = seen.reached.clone();
+                member.history = seen.durability.history.clone();
+                if let (Some(replication), Some(channel)) = (&mut member.replication, seen.channels.first()) {
+                    replication.received = channel.received.clone();
+                }
+            }
+        }
+        let plan = failover(&self.situation, self.allow_loss)?;
+        let promotes = |plan: &Plan| -> Vec<Step> {
+            plan.steps
+                .iter()
+                .filter(|s| matches!(s, Step::Level { .. } | Step::Promote { .. }))
+                .cloned()
+                .collect()
+        };
+        if promotes(&plan) != promotes(&self.plan) {
+            tracing::warn!(
+                cluster = plan.cluster,
+                from = self.plan.new,
+                to = plan.new,
+                "the plan changed after draining"
+            );
+            self.plan = Plan { epoch: self.plan.epoch, ..plan };
+        }
+        Ok(())
+    }
+
+    /// The service learns how the servers are now, instead of with its next looks.
+    async fn look_again(&self) {
+        let servers: Vec<String> =
+            self.situation.members.iter().filter(|m| m.up).map(|m| m.server.clone()).collect();
+        let seen = each(self.options, &servers, |o, s| async move { look(&o, &s).await }).await;
+        // The primary last: with the others following it, it is believed at once.
+        let (last, first): (Vec<_>, Vec<_>) =
+            seen.into_iter().partition(|(server, _)| *server == self.plan.new);
+        for (server, seen) in first.into_iter().chain(last) {
+            if let Ok(seen) = seen {
+                self.steering.seen(server, seen).await;
+            }
+        }
+    }
+}
+
+async fn look(options: &ObserveOptions, server: &str) -> Result<Observation, StepError> {
+    let failed = |error| StepError::Server { server: server.to_owned(), doing: "looking at it", error };
+    let address = server
+        .parse()
+        .map_err(|error| StepError::Unexpected { server: server.to_owned(), why: format!("{error}") })?;
+    let mut client = session::open(options, &address, "control").await.map_err(failed)?;
+    let node = options.heartbeat.then_some(options.node.as_str());
+    let seen = probe(&mut client, node).await.map_err(failed);
+    client.close().await;
+    seen
+}
+
+async fn last_position(options: &ObserveOptions, server: &str) -> Result<GtidPosition, StepError> {
+    Ok(look(options, server).await?.written)
+}
+
+/// Does the same on several servers at once.
+async fn each<F, R, T>(
+    options: &Arc<ObserveOptions>,
+    servers: &[String],
+    work: F,
+) -> Vec<(String, Result<T, StepError>)>
+where
+    F: Fn(Arc<ObserveOptions>, String) -> R,
+    R: Future<Output = Result<T, StepError>> + Send + 'static,
+    T: Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for server in servers {
+        let doing = work(options.clone(), server.clone());
+        let server = server.clone();
+        tasks.spawn(async move { (server, doing.await) });
+    }
+    tasks.join_all().await
+}
+
+fn all(outcomes: Vec<(String, Result<(), StepError>)>) -> Result<(), StepError> {
+    outcomes.into_iter().try_for_each(|(_, outcome)| outcome)
+}

@@ -1,0 +1,86 @@
+//! A connection to one server for one procedure.
+
+use std::time::Duration;
+
+use mysql_client::{Client, Rows};
+use topology::{Address, GtidPosition};
+
+use super::StepError;
+use crate::observe::replication::{Channel, channels};
+use crate::observe::session;
+use crate::options::ObserveOptions;
+
+/// For a statement that may have to wait for a thread to end.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// See the module.
+pub(super) struct Link {
+    pub(super) server: String,
+    client: Client,
+}
+
+impl Link {
+    pub(super) async fn open(options: &ObserveOptions, server: &str) -> Result<Self, StepError> {
+        let address: Address = server
+            .parse()
+            .map_err(|error| StepError::Unexpected { server: server.to_owned(), why: format!("{error}") })?;
+        let fail = |error| StepError::Server { server: server.to_owned(), doing: "connecting", error };
+        let mut client = session::open(options, &address, "control").await.map_err(fail)?;
+        client.set_timeout(PATIENCE);
+        Ok(Self { server: server.to_owned(), client })
+    }
+
+    pub(super) async fn exec(&mut self, doing: &'static str, sql: &str) -> Result<(), StepError> {
+        self.query(doing, sql).await.map(drop)
+    }
+
+    pub(super) async fn query(&mut self, doing: &'static str, sql: &str) -> Result<Rows, StepError> {
+        let answer = self.client.query(sql).await;
+        answer.map_err(|error| StepError::Server { server: self.server.clone(), doing, error })
+    }
+
+    /// The first replication connection; clusters of hadal's have one to a server.
+    pub(super) async fn channel(&mut self) -> Result<Option<Channel>, StepError> {
+        let rows = self.query("reading its replication", "SHOW ALL SLAVES STATUS").await?;
+        Ok(channels(&rows).into_iter().next())
+    }
+
+    /// A global variable that is a position.
+    pub(super) async fn position(&mut self, variable: &'static str) -> Result<GtidPosition, StepError> {
+        let sql = format!("SELECT @@global.{variable} AS position");
+        let rows = self.query("reading its position", &sql).await?;
+        Ok(rows.parse(0, "position").unwrap_or_default())
+    }
+
+    /// A global variable that is on or off.
+    pub(super) async fn is_on(&mut self, variable: &'static str) -> Result<bool, StepError> {
+        let rows = self.query("reading a variable", &format!("SELECT @@global.{variable} AS value")).await?;
+        Ok(matches!(rows.get(0, "value"), Some("1" | "ON")))
+    }
+
+    pub(super) fn unexpected(&self, why: impl Into<String>) -> StepError {
+        StepError::Unexpected { server: self.server.clone(), why: why.into() }
+    }
+
+    pub(super) fn too_slow(&self, what: impl Into<String>, limit: Duration) -> StepError {
+        StepError::TooSlow { server: self.server.clone(), what: what.into(), ms: limit.as_millis() }
+    }
+
+    pub(super) fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    pub(super) async fn close(self) {
+        self.client.close().await;
+    }
+}
+
+/// A string literal. The session's `sql_mode` is empty, so a backslash escapes.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// The errors that say "try again soon": 1205, a lock that is held.
+pub(super) fn is_busy(error: &StepError) -> bool {
+    matches!(error, StepError::Server { error, .. } if matches!(error.code(), Some(1205 | 1192)))
+}
