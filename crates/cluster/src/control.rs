@@ -14,6 +14,7 @@ mod controller;
 mod coordination;
 mod healing;
 mod orders;
+mod preparing;
 mod steering;
 
 pub(crate) use controller::Controller;

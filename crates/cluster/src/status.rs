@@ -18,6 +18,8 @@ pub struct ServerStatus {
     pub version: String,
     pub server_id: u32,
     pub read_only: bool,
+    /// Replicas that acknowledge its commits.
+    pub acknowledgers: u32,
     /// Where it replicates from, one entry per connection.
     pub sources: Vec<SourceStatus>,
     /// How long the last look at it took.

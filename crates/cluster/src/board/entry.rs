@@ -136,6 +136,7 @@ impl Entry {
             version: self.version.to_string(),
             server_id: seen.map_or(0, |s| s.server_id),
             read_only: seen.is_none_or(|s| s.read_only),
+            acknowledgers: seen.map_or(0, |s| s.durability.acknowledgers),
             sources: seen.map(|s| s.channels.iter().map(source).collect()).unwrap_or_default(),
             probe_us: u64::try_from(probe_us).unwrap_or(u64::MAX),
         }

@@ -10,6 +10,7 @@ use topology::Writes;
 
 use super::acknowledging::Acknowledging;
 use super::healing::{Cure, Healing};
+use super::preparing::Preparation;
 use super::{Coordination, Order, OrderError, OrderReport, Ordered, Steering};
 use crate::board::Picture;
 use crate::detect::death::{self, Patience, Verdict};
@@ -43,6 +44,7 @@ pub(crate) struct Controller {
     last_failover: Option<Instant>,
     /// Why the last automatic failover did not come about.
     refused: Option<String>,
+    preparation: Preparation,
 }
 
 impl Controller {
@@ -68,6 +70,7 @@ impl Controller {
             term: None,
             last_failover: None,
             refused: None,
+            preparation: Preparation::default(),
         }
     }
 
@@ -110,6 +113,9 @@ impl Controller {
         let dead = self.judge(picture).await?;
         let auto = self.options.control.failover == FailoverMode::Auto;
         self.steering.heals(auto).await?;
+        if auto {
+            self.preparation.consider(&self.options, picture, self.verdict).await;
+        }
         if let Some(why) = dead
             && auto
             && picture.complete
@@ -269,6 +275,7 @@ impl Controller {
                 let outcome = self.carry_out(situation, plan, !lossless, leadership).await;
                 if matches!(outcome, Outcome::Done { .. }) {
                     self.last_failover = Some(Instant::now());
+                    self.preparation.forget();
                 }
                 if let Outcome::Undone(error) = outcome {
                     self.hold_back(error.to_string()).await?;
@@ -340,6 +347,11 @@ impl Controller {
                 (server, "follows the primary", replica::follow(&self.options, server, &primary).await)
             }
             Cure::Start(server) => (server, "started", replica::start(&self.options, server).await),
+            Cure::Quarantine(server, why) => {
+                let server = Some(server.clone());
+                self.steering.note(EventKind::Action, server, "rejoin", "quarantined", why).await;
+                return Ok(());
+            }
         };
         self.healing.tried(server, outcome.is_ok(), Instant::now());
         let (to, why) = match &outcome {

@@ -18,6 +18,8 @@ pub(super) enum Cure {
     Follow(String),
     /// Its threads were stopped by its restart.
     Start(String),
+    /// Nothing can be done by itself; people are told why.
+    Quarantine(String, String),
 }
 
 /// What is known of servers that are not well.
@@ -28,7 +30,8 @@ pub(super) struct Healing {
     /// Were away since they last replicated.
     away: HashSet<String>,
     attempts: HashMap<String, (u32, Instant)>,
-    reported: HashMap<String, String>,
+    /// Those that hadal leaves alone until somebody decides, and why.
+    quarantined: HashMap<String, String>,
 }
 
 impl Healing {
@@ -45,7 +48,7 @@ impl Healing {
                 self.deposed.remove(&member.server);
                 self.away.remove(&member.server);
                 self.attempts.remove(&member.server);
-                self.reported.remove(&member.server);
+                self.quarantined.remove(&member.server);
             }
         }
     }
@@ -73,13 +76,17 @@ impl Healing {
                 Ok(Rejoin::Start) => return Some(Cure::Start(server)),
                 Ok(Rejoin::Ahead(extra)) => {
                     let list: Vec<_> = extra.iter().map(ToString::to_string).collect();
-                    self.report(
-                        &server,
-                        format!("it has transactions that the primary never had: {}", list.join(", ")),
-                    );
+                    let why = format!("it has transactions that the primary never had: {}", list.join(", "));
+                    if let Some(cure) = self.quarantine(&server, why) {
+                        return Some(cure);
+                    }
                 }
                 Ok(Rejoin::Broken(why)) => {
-                    self.report(&server, format!("its applying thread is broken: {why}"))
+                    if let Some(cure) =
+                        self.quarantine(&server, format!("its applying thread is broken: {why}"))
+                    {
+                        return Some(cure);
+                    }
                 }
                 Ok(Rejoin::Replicates) | Err(_) => {}
             }
@@ -101,12 +108,9 @@ impl Healing {
         *at = now;
     }
 
-    fn report(&mut self, server: &str, why: String) {
-        self.reported.insert(server.to_owned(), why);
-    }
-
-    /// Servers that hadal leaves alone until somebody decides, and why.
-    pub(super) fn quarantined(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.reported.iter()
+    /// Tells once that a server is left alone.
+    fn quarantine(&mut self, server: &str, why: String) -> Option<Cure> {
+        let known = self.quarantined.insert(server.to_owned(), why.clone());
+        (known.as_ref() != Some(&why)).then(|| Cure::Quarantine(server.to_owned(), why))
     }
 }

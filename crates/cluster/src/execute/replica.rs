@@ -18,7 +18,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 const DRAIN: Duration = Duration::from_secs(60);
 
 /// Stops the receiving thread; the applying one goes on, or is started.
-pub(super) async fn stop_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
+pub(crate) async fn stop_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
     let Some(channel) = link.channel().await? else { return Ok(()) };
     if !channel.applier.is_running() {
@@ -30,7 +30,7 @@ pub(super) async fn stop_receiving(options: &ObserveOptions, server: &str) -> Re
 }
 
 /// Lets a replica receive again, after something that was not to be.
-pub(super) async fn resume_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
+pub(crate) async fn resume_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
     if link.channel().await?.is_some() {
         link.exec("starting its receiving thread", "START SLAVE IO_THREAD").await?;

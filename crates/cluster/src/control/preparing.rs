@@ -1,0 +1,86 @@
+//! Getting ready for a failover that is likely.
+//!
+//! `STOP SLAVE IO_THREAD` on a replica whose primary is frozen takes up to two seconds: the thread waits for an answer of the
+//! primary, and does not look up before its network timeout has passed twice (tried on MariaDB 10.11). So it is asked to stop
+//! a little before the primary has been silent for long enough to be called dead. Where the primary comes back after all, the
+//! thread gets its answer, ends at once, and is started again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::board::Picture;
+use crate::detect::death::Fault;
+use crate::execute::replica;
+use crate::options::ObserveOptions;
+
+/// How long before the end of the patience the receiving threads are asked to stop.
+const AHEAD: Duration = Duration::from_millis(1000);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Preparation {
+    /// Replicas that were asked to stop receiving.
+    asked: Vec<String>,
+    tasks: JoinSet<()>,
+}
+
+impl Preparation {
+    /// `verdict` is the last word on the primary.
+    pub(super) async fn consider(
+        &mut self,
+        options: &Arc<ObserveOptions>,
+        picture: &Picture,
+        verdict: Option<&'static str>,
+    ) {
+        while self.tasks.try_join_next().is_some() {}
+        match verdict {
+            Some("suspect") if self.asked.is_empty() => self.begin(options, picture),
+            // On its way, or still undecided.
+            Some("suspect" | "dead" | "cut off") => {}
+            _ if !self.asked.is_empty() => self.undo(options).await,
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, options: &Arc<ObserveOptions>, picture: &Picture) {
+        let likely = picture.primary.as_ref().is_some_and(|primary| {
+            primary.fault == Some(Fault::Silent) && primary.silent_for + AHEAD >= options.control.silence
+        });
+        let lost = |r: &crate::detect::death::ReplicaSigns| !r.up || !r.connected || r.quiet_for >= AHEAD;
+        if !likely || !picture.replicas.iter().all(lost) {
+            return;
+        }
+        let primary = picture.situation.primary.clone().unwrap_or_default();
+        let follows = picture.situation.replicas().filter(|m| m.follows(&primary));
+        self.asked = follows.map(|m| m.server.clone()).collect();
+        for server in &self.asked {
+            let (options, server) = (options.clone(), server.clone());
+            self.tasks.spawn(async move {
+                if let Err(error) = replica::stop_receiving(&options, &server).await {
+                    tracing::debug!(server, %error, "a replica does not stop receiving yet");
+                }
+            });
+        }
+    }
+
+    /// A failover has taken them over.
+    pub(super) fn forget(&mut self) {
+        self.asked.clear();
+    }
+
+    async fn undo(&mut self, options: &Arc<ObserveOptions>) {
+        // What was asked first has to be over first.
+        while self.tasks.join_next().await.is_some() {}
+        for server in std::mem::take(&mut self.asked) {
+            match replica::resume_receiving(options, &server).await {
+                Ok(()) => tracing::info!(server, "the primary is back; its replica receives again"),
+                Err(error) => {
+                    tracing::warn!(server, %error, "a replica does not receive again yet");
+                    self.asked.push(server);
+                }
+            }
+        }
+    }
+}
