@@ -45,6 +45,8 @@ pub(crate) struct Controller {
     /// Why the last automatic failover did not come about.
     refused: Option<String>,
     preparation: Preparation,
+    /// What the service was told last: every directive makes a picture, and a picture wakes the controller.
+    heals: Option<bool>,
 }
 
 impl Controller {
@@ -71,6 +73,7 @@ impl Controller {
             last_failover: None,
             refused: None,
             preparation: Preparation::default(),
+            heals: None,
         }
     }
 
@@ -103,7 +106,7 @@ impl Controller {
             if self.term.take().is_some() {
                 self.steering.note(EventKind::Leadership, None, "leading", "not leading", "").await;
             }
-            return self.steering.heals(false).await;
+            return self.tell_whether_it_heals(false).await;
         };
         self.begin_term(picture, &leadership).await?;
         self.read_flags(&picture.situation.cluster).await?;
@@ -112,7 +115,7 @@ impl Controller {
         self.healing.look(&situation);
         let dead = self.judge(picture).await?;
         let auto = self.options.control.failover == FailoverMode::Auto;
-        self.steering.heals(auto).await?;
+        self.tell_whether_it_heals(auto).await?;
         if auto {
             self.preparation.consider(&self.options, picture, self.verdict).await;
         }
@@ -124,6 +127,14 @@ impl Controller {
         } else {
             self.heal(&situation).await
         }
+    }
+
+    async fn tell_whether_it_heals(&mut self, heals: bool) -> Result<(), StepError> {
+        if self.heals != Some(heals) {
+            self.steering.heals(heals).await?;
+            self.heals = Some(heals);
+        }
+        Ok(())
     }
 
     /// What a term of office begins with: the epoch, and what a former leader left half-done.
