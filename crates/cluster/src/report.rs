@@ -25,11 +25,13 @@ pub(crate) struct Leader {
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
     pub(crate) why: String,
+    /// When the look began that failed.
+    pub(crate) began: Instant,
 }
 
 impl Failure {
-    pub(crate) fn of(error: &ClientError) -> Self {
-        Self { fault: fault(error), why: error.to_string() }
+    pub(crate) fn of(error: &ClientError, began: Instant) -> Self {
+        Self { fault: fault(error), why: error.to_string(), began }
     }
 }
 

@@ -26,8 +26,8 @@ pub(crate) struct Entry {
     pub(crate) fault: Option<Fault>,
     /// Looks that failed in a row.
     pub(crate) failures: u32,
-    pub(crate) answered: Option<Instant>,
-    pub(crate) added: Instant,
+    /// When the first of these looks began.
+    pub(crate) failing_since: Option<Instant>,
     /// When something last came through its replication connection.
     pub(crate) heard: Option<Instant>,
     /// Another entry leads to the same server.
@@ -54,8 +54,7 @@ impl Entry {
             down_why: None,
             fault: None,
             failures: 0,
-            answered: None,
-            added: Instant::now(),
+            failing_since: None,
             heard: None,
             is_alias: false,
             is_member: false,
@@ -80,7 +79,7 @@ impl Entry {
                 self.down_why = None;
                 self.fault = None;
                 self.failures = 0;
-                self.answered = Some(seen.ended);
+                self.failing_since = None;
                 if self.seen.as_ref().is_none_or(|before| has_heard(before, &seen)) {
                     self.heard = Some(seen.ended);
                 }
@@ -90,6 +89,7 @@ impl Entry {
                 self.reach = Reach::Down;
                 self.down_why = Some(failure.why);
                 self.fault = Some(failure.fault);
+                self.failing_since.get_or_insert(failure.began);
                 self.failures = self.failures.saturating_add(1);
             }
         }

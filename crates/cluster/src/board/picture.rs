@@ -116,9 +116,10 @@ fn since(at: Option<Instant>, now: Instant) -> Duration {
     at.map_or(Duration::MAX, |at| now.saturating_duration_since(at))
 }
 
+/// A silence is counted from the first look that got no answer, not from the last answer: a server that was away for less
+/// than the patience must not be taken for dead because nobody happened to look just before.
 fn primary_signs(entry: &Entry, now: Instant) -> PrimarySigns {
-    // One that was never reached has been silent since hadal began to look.
-    let silent_for = since(entry.answered.or(Some(entry.added)), now);
+    let silent_for = entry.failing_since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
     PrimarySigns { fault: entry.fault, failures: entry.failures, silent_for }
 }
 

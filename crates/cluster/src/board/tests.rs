@@ -102,7 +102,11 @@ fn one_that_was_detached_long_ago_may_not_whatever_happens_to_the_primary() {
     let mut bench = Bench::with_a_detached_server(30);
     bench.board.looked(
         ServerId(0),
-        Err(Failure { fault: crate::detect::death::Fault::Gone, why: "refused".to_owned() }),
+        Err(Failure {
+            fault: crate::detect::death::Fault::Gone,
+            why: "refused".to_owned(),
+            began: Instant::now(),
+        }),
     );
     assert_eq!(bench.primary(), Some(0));
     bench.says(0, 31_000, false, None, "0-1-31");
@@ -182,7 +186,11 @@ fn what_a_dead_primary_took_with_it_makes_nobody_late() {
     bench.says(1, 600, false, Some(0), "0-1-1");
     bench.board.looked(
         ServerId(0),
-        Err(Failure { fault: crate::detect::death::Fault::Gone, why: "refused".to_owned() }),
+        Err(Failure {
+            fault: crate::detect::death::Fault::Gone,
+            why: "refused".to_owned(),
+            began: Instant::now(),
+        }),
     );
     bench.says(1, 60_000, false, Some(0), "0-1-1");
     let view = bench.board.view();

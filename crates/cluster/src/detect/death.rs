@@ -31,7 +31,7 @@ pub struct PrimarySigns {
     pub fault: Option<Fault>,
     /// Attempts that failed in a row.
     pub failures: u32,
-    /// Since it last answered.
+    /// Since the first look that it did not answer.
     pub silent_for: Duration,
 }
 

@@ -14,6 +14,11 @@ use super::sql::{Link, quoted};
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(10);
+/// In seconds. A receiving thread whose source is silent gives up after this. It then tries to connect, and while it waits for
+/// an answer to that, it cannot be stopped for twice this time (tried on MariaDB 10.11): so it should not be shorter than
+/// hadal needs to become suspicious and have it stopped before.
+const NET_TIMEOUT: u32 = 2;
+
 /// How long a replica may take to apply what it has received.
 const DRAIN: Duration = Duration::from_secs(60);
 
@@ -125,6 +130,8 @@ pub(crate) async fn follow(options: &ObserveOptions, server: &str, to: &str) -> 
     if options.control.lossless {
         link.exec("becoming a replica", "SET GLOBAL rpl_semi_sync_slave_enabled=1").await?;
     }
+    let patience = format!("SET GLOBAL slave_net_timeout={NET_TIMEOUT}");
+    link.exec("becoming a replica", &patience).await?;
     // One that wrote itself continues after what it has written.
     let change = change_master(options, to, channel.is_none())?;
     link.exec("changing its source", &change).await?;

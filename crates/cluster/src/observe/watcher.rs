@@ -43,7 +43,7 @@ impl Watcher {
         let mut failures = 0_u32;
         loop {
             let began = Instant::now();
-            let seen = self.look(&mut open).await.map_err(|error| Failure::of(&error));
+            let seen = self.look(&mut open).await.map_err(|error| Failure::of(&error, began));
             failures = if seen.is_ok() { 0 } else { failures.saturating_add(1) };
             if self.reports.send(Report::Looked { server: self.id, seen: seen.map(Box::new) }).await.is_err()
             {
