@@ -96,8 +96,12 @@ pub(crate) fn is_open(view: &ClusterView) -> bool {
 
 /// Whether nothing will change by waiting.
 pub(crate) fn is_hopeless(view: &ClusterView) -> bool {
-    matches!(view.writes, Writes::Refused { .. })
-        || view.writes == Writes::Open && !view.heals && !is_open(view)
+    match view.writes {
+        Writes::Refused { .. } => true,
+        Writes::Held { .. } => false,
+        // A primary that somebody made read-only is none: that is not for hadal to change.
+        Writes::Open => !is_open(view) && (!view.heals || view.primary.is_none()),
+    }
 }
 
 /// Whether waiting for another primary makes sense at all.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use coordination::{Leadership, Maintenance, Versioned};
+use coordination::{Leadership, Maintenance, Standing, Versioned};
 use tokio::sync::{mpsc, watch};
 use topology::Writes;
 
@@ -104,9 +104,12 @@ impl Controller {
     async fn consider(&mut self, picture: &Picture) -> Result<(), StepError> {
         let Some(leadership) = self.coordination.election.leadership() else {
             if self.term.take().is_some() {
+                // Whoever leads now decides; what happens is seen on the servers.
+                self.steering.writes(Writes::Open).await?;
                 self.steering.note(EventKind::Leadership, None, "leading", "not leading", "").await;
             }
-            return self.tell_whether_it_heals(false).await;
+            let others = matches!(self.coordination.election.standing(), Standing::Following { leader: Some(_) });
+            return self.tell_whether_it_heals(others && self.options.control.failover == FailoverMode::Auto).await;
         };
         self.begin_term(picture, &leadership).await?;
         self.read_flags(&picture.situation.cluster).await?;

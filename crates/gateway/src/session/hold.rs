@@ -99,7 +99,9 @@ impl Session {
             return false;
         }
         let view = self.worker.core.cluster(backend.place.cluster).view();
-        view.writes != topology::Writes::Open || backend.leads.is_some_and(|epoch| epoch != view.epoch)
+        // Another node may be at it, of which this one hears a moment later.
+        let changes = view.writes != topology::Writes::Open || view.heals;
+        changes || backend.leads.is_some_and(|epoch| epoch != view.epoch)
     }
 
     pub(super) fn demoted(&self, backend: &Backend) -> ServerError {
