@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use telemetry::Registry;
 
 use crate::core::Core;
+use crate::hold::Held;
 use crate::metrics::{BOUNDS_US, KIND_NAMES};
 use crate::place::{ClusterIndex, Place};
 
@@ -36,6 +37,7 @@ impl Collector for Page {
         self.durations(&mut encoder)?;
         self.routes(&mut encoder)?;
         self.connections(&mut encoder)?;
+        self.held(&mut encoder)?;
         self.pools(&mut encoder)
     }
 }
@@ -120,6 +122,28 @@ impl Page {
         for ((why, on_replica), count) in self.core.metrics.routes() {
             let role = if on_replica { "replica" } else { "primary" };
             ConstCounter::new(count).encode(family.encode_family(&[("why", why), ("role", role)])?)?;
+        }
+        Ok(())
+    }
+
+    fn held(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "Statements that wait for a primary";
+        let mut family = encoder.encode_descriptor("held_statements", help, None, MetricType::Gauge)?;
+        for entry in &self.core.clusters {
+            let now = i64::try_from(entry.held.now()).unwrap_or(i64::MAX);
+            ConstGauge::new(now).encode(family.encode_family(&[("cluster", &*entry.name)])?)?;
+        }
+        type Count = fn(&Held) -> u64;
+        let counts: [(&str, &str, Count); 2] = [
+            ("holds", "Statements that waited for a primary", |held| held.total.load(Ordering::Relaxed)),
+            ("holds_in_vain", "Statements for which no primary came", |held| held.expired.load(Ordering::Relaxed)),
+        ];
+        for (name, help, read) in counts {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for entry in &self.core.clusters {
+                let count = ConstCounter::new(read(&entry.held));
+                count.encode(family.encode_family(&[("cluster", &*entry.name)])?)?;
+            }
         }
         Ok(())
     }
