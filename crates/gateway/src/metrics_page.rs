@@ -136,7 +136,9 @@ impl Page {
         type Count = fn(&Held) -> u64;
         let counts: [(&str, &str, Count); 2] = [
             ("holds", "Statements that waited for a primary", |held| held.total.load(Ordering::Relaxed)),
-            ("holds_in_vain", "Statements for which no primary came", |held| held.expired.load(Ordering::Relaxed)),
+            ("holds_in_vain", "Statements for which no primary came", |held| {
+                held.expired.load(Ordering::Relaxed)
+            }),
         ];
         for (name, help, read) in counts {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

@@ -8,6 +8,7 @@ mod admin_sql;
 mod aim;
 mod answer;
 mod binary_log;
+mod carry;
 mod causal;
 mod change_user;
 mod client;
@@ -178,6 +179,8 @@ pub(crate) struct Session {
     /// The server connection that the session cannot do without, and why.
     held: Option<Backend>,
     pins: Pins,
+    /// The statement that sets the user variables of a session that has no connection at present.
+    carried: Option<Vec<u8>>,
     /// A connection kept for its diagnostics; given back when somebody needs it.
     lease: Option<Backend>,
     insert_id: InsertId,
@@ -262,6 +265,7 @@ impl Session {
             timeouts: Vec::new(),
             held: None,
             pins: Pins::NONE,
+            carried: None,
             lease: None,
             insert_id: InsertId::Known(0),
             last: LastStatement::default(),

@@ -108,8 +108,11 @@ impl Controller {
                 self.steering.writes(Writes::Open).await?;
                 self.steering.note(EventKind::Leadership, None, "leading", "not leading", "").await;
             }
-            let others = matches!(self.coordination.election.standing(), Standing::Following { leader: Some(_) });
-            return self.tell_whether_it_heals(others && self.options.control.failover == FailoverMode::Auto).await;
+            let others =
+                matches!(self.coordination.election.standing(), Standing::Following { leader: Some(_) });
+            return self
+                .tell_whether_it_heals(others && self.options.control.failover == FailoverMode::Auto)
+                .await;
         };
         self.begin_term(picture, &leadership).await?;
         self.read_flags(&picture.situation.cluster).await?;

@@ -69,6 +69,7 @@ impl Session {
             Signal::Timeout => Err(End::IdleTooLong),
             Signal::Release => {
                 Box::pin(self.return_lease()).await;
+                Box::pin(self.carry_variables()).await;
                 Ok(())
             }
             Signal::Drain if self.held.is_none() => Err(End::Draining),
@@ -185,6 +186,7 @@ impl Session {
         if self.insert_id.on().is_some() {
             self.insert_id = super::InsertId::Known(0);
         }
+        self.carried = None;
         if let Some(lease) = self.lease.take() {
             self.release(lease);
         }

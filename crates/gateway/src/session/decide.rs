@@ -3,7 +3,7 @@
 use mysql_wire::ServerError;
 
 use super::query::Job;
-use super::{End, Session, error};
+use super::{End, Pins, Session, error};
 use crate::place::Place;
 use crate::route::{Ask, Bound, Decision, Dice, RouteError, Why, decide};
 
@@ -18,6 +18,9 @@ impl Session {
         }
         if self.moves {
             return self.decide_primary(Why::Pinned(self.pins));
+        }
+        if self.carried.is_some() {
+            return self.decide_primary(Why::Pinned(Pins::USER_VARIABLE));
         }
         decide(&Ask {
             facts: job.facts,

@@ -84,6 +84,10 @@ impl Session {
         if !self.pins.is_empty() {
             self.shared.set_backend(Some((backend.place, backend.thread_id)));
             self.held = Some(backend);
+            if self.keeps_variables_only() {
+                // After a second without a statement it is asked to do without.
+                self.shared.leasing.store(true, std::sync::atomic::Ordering::SeqCst);
+            }
             return Ok(());
         }
         let knows_something = knows_something

@@ -27,6 +27,7 @@ impl Session {
     ) -> Result<Option<Backend>, ServerError> {
         if let Some(held) = self.held.take() {
             self.shared.begin_epoch();
+            self.shared.leasing.store(false, std::sync::atomic::Ordering::SeqCst);
             return self.use_held(held, job).await.map(Some);
         }
         if place.cluster != self.identity.cluster {
@@ -93,6 +94,18 @@ impl Session {
         {
             self.release(backend);
             return Err(refusal);
+        }
+        if self.carried.is_some() {
+            let shared = self.shared.clone();
+            let put = within_epoch(&shared, Box::pin(self.put_variables(&mut backend))).await;
+            match put.unwrap_or(Err(ExchangeError::EpochOver)) {
+                Ok(()) => {}
+                Err(ExchangeError::Refused(refused)) => return Err(refused),
+                Err(lost) => {
+                    tracing::debug!(session = self.shared.id, %lost, "a pooled connection broke while it was set up");
+                    return Ok(None);
+                }
+            }
         }
         Ok(Some(backend))
     }
