@@ -8,20 +8,26 @@
 //! ```
 //!
 //! Rules that no plan breaks:
-//! - A replica whose relay log is not drained is never pointed to another source: that would throw the log away, which may be
-//!   the only copy of what was acknowledged.
+//! - After the loss of a primary, a replica whose relay log is not drained is never pointed to another source: that would throw
+//!   the log away, which may be the only copy of what was acknowledged.
 //! - Losslessness is proved, not hoped for: of R enrolled acknowledgers, k of which acknowledge every commit, R−k+1 must be at
 //!   hand. Without the proof nothing happens by itself.
-//! - A server with transactions of its own is never promoted.
+//! - A server with transactions of its own is never promoted, nor anything fetched from it.
+//!
+//! `plan/README.md` says what is claimed and why; `tests/plans` has a hundred situations with their plans, as text.
 
 pub mod candidate;
+mod errant;
 mod failover;
+mod field;
+mod level;
 pub mod proof;
 mod rejoin;
 mod show;
 pub mod situation;
 mod switchover;
 mod value;
+mod warn;
 
 pub use candidate::Unfit;
 pub use failover::failover;

@@ -19,7 +19,7 @@ pub struct GtidState {
 }
 
 /// Transactions of one domain and server that another history does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extra {
     pub domain: u32,
     pub server: u32,
@@ -58,20 +58,19 @@ impl GtidState {
         }
     }
 
-    /// What this history has and `other` lacks. A server that was made from a backup has an empty log before its
-    /// `base`, its `gtid_slave_pos`: what lies at or before that counts as known to it if it names the same server.
+    /// What this history has and `other` lacks. `base` is the other one's `gtid_slave_pos`: a server that was made from a
+    /// backup has nothing in its log of what lies before. What the base names itself is known to it in any case; and if
+    /// the log lacks even that, it begins later, and says nothing of what any server wrote until then.
     pub fn beyond(&self, other: &GtidState, base: &GtidPosition) -> Vec<Extra> {
         let lacks = |p: &&MariaGtid| {
-            let known = other.seq(p.domain, p.server);
-            let by_base =
-                base.points().iter().any(|b| (b.domain, b.server) == (p.domain, p.server) && b.seq >= p.seq);
-            known < p.seq && !by_base
+            let before = |b: &&MariaGtid| b.domain == p.domain && b.seq >= p.seq;
+            let by_base = |b: &MariaGtid| b.server == p.server || other.seq(b.domain, b.server) < b.seq;
+            other.seq(p.domain, p.server) < p.seq && !base.points().iter().filter(before).any(by_base)
         };
-        let extra = |p: &MariaGtid| Extra {
-            domain: p.domain,
-            server: p.server,
-            after: other.seq(p.domain, p.server),
-            to: p.seq,
+        let extra = |p: &MariaGtid| {
+            let in_base = base.points().iter().filter(|b| (b.domain, b.server) == (p.domain, p.server));
+            let after = in_base.map(|b| b.seq).fold(other.seq(p.domain, p.server), u64::max);
+            Extra { domain: p.domain, server: p.server, after, to: p.seq }
         };
         self.points.iter().filter(lacks).map(extra).collect()
     }
@@ -80,9 +79,11 @@ impl GtidState {
 impl fmt::Display for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { domain, server, after, to } = self;
-        match to - after {
-            1 => write!(f, "{domain}-{server}-{to}"),
-            _ => write!(f, "{domain}-{server}-{}…{to}", after + 1),
+        match after.saturating_add(1) {
+            // Nothing tells where they begin.
+            1 if *to > 1 => write!(f, "up to {domain}-{server}-{to}"),
+            first if first >= *to => write!(f, "{domain}-{server}-{to}"),
+            first => write!(f, "{domain}-{server}-{first}…{to}"),
         }
     }
 }
@@ -145,13 +146,18 @@ mod tests {
         assert_eq!(beyond("0-1-105", "0-1-100,0-2-110", ""), "0-1-101…105");
         assert_eq!(beyond("0-1-100", "0-1-100,0-2-110", ""), "");
         assert_eq!(beyond("0-1-100,0-2-90", "0-1-100,0-2-110", ""), "");
-        assert_eq!(beyond("0-1-100,0-3-101", "0-1-100,0-2-110", ""), "0-3-101");
-        assert_eq!(beyond("7-1-3", "0-1-100", ""), "7-1-1…3");
+        assert_eq!(beyond("0-1-100,0-3-101", "0-1-100,0-2-110", ""), "up to 0-3-101");
+        assert_eq!(beyond("7-1-3", "0-1-100", ""), "up to 7-1-3");
     }
 
     #[test]
     fn what_a_backup_held_is_known() {
         assert_eq!(beyond("0-1-100", "0-2-110", "0-1-100"), "");
-        assert_eq!(beyond("0-1-101", "0-2-110", "0-1-100"), "0-1-1…101");
+        assert_eq!(beyond("0-1-101", "0-2-110", "0-1-100"), "0-1-101");
+        // So is what former primaries wrote, where the log begins after the backup …
+        assert_eq!(beyond("0-3-40,0-1-100", "0-2-110", "0-1-100"), "");
+        // … and not where the log goes back further: then it would be there.
+        assert_eq!(beyond("0-3-40,0-1-100", "0-1-100,0-2-110", "0-1-100"), "up to 0-3-40");
+        assert_eq!(beyond("1-3-40", "0-2-110", "0-1-100"), "up to 1-3-40");
     }
 }

@@ -11,6 +11,9 @@ use crate::detect::roles::{Link, Reach};
 use crate::observe::replication::Channel;
 use crate::plan::{Applier, Member, Replication, Situation};
 
+/// Heartbeats of a source that come so often are waited for as if they came all the time.
+const FREQUENT: Duration = Duration::from_millis(500);
+
 /// A cluster at one moment, with what tells whether its primary lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Picture {
@@ -81,7 +84,9 @@ impl Board {
         let channel = seen.channels.first();
         let replication = channel.map(|channel| Replication {
             source: self.source_of(entry, channel),
+            source_id: channel.source_server_id,
             connected: up && channel.link() == Link::Connected,
+            halted: channel.link() == Link::Stopped,
             applier: applier(&channel.applier),
             received: channel.received.clone(),
             acknowledges: seen.durability.acknowledges,
@@ -100,6 +105,7 @@ impl Board {
             promotion,
             zone,
             maintenance: false,
+            restarted: false,
         }
     }
 }
@@ -127,9 +133,35 @@ fn replica_signs(entry: &Entry, now: Instant) -> ReplicaSigns {
     let connected = |seen: &crate::observe::probe::Observation| {
         seen.channels.first().is_some_and(|c| c.link() == Link::Connected)
     };
+    let channel = entry.seen.as_ref().and_then(|seen| seen.channels.first());
     ReplicaSigns {
         up: entry.reach == Reach::Up,
         connected: entry.seen.as_ref().is_some_and(connected),
-        quiet_for: since(entry.heard, now),
+        quiet_for: unusually_quiet(since(entry.heard, now), channel.and_then(|c| c.heartbeat_period)),
+    }
+}
+
+/// With MariaDB's default of 30 s between heartbeats, silence on a connection says nothing for as long.
+fn unusually_quiet(quiet: Duration, period: Option<Duration>) -> Duration {
+    match (quiet, period) {
+        (Duration::MAX, _) => quiet,
+        (_, None) => Duration::ZERO,
+        (_, Some(period)) => quiet.saturating_sub(period.saturating_sub(FREQUENT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_counts_from_when_a_heartbeat_was_due() {
+        let ms = Duration::from_millis;
+        assert_eq!(unusually_quiet(ms(1600), Some(ms(500))), ms(1600));
+        assert_eq!(unusually_quiet(ms(1600), Some(ms(1000))), ms(1100));
+        assert_eq!(unusually_quiet(ms(20_000), Some(ms(30_000))), Duration::ZERO);
+        assert_eq!(unusually_quiet(ms(31_500), Some(ms(30_000))), ms(2000));
+        assert_eq!(unusually_quiet(ms(90_000), None), Duration::ZERO);
+        assert_eq!(unusually_quiet(Duration::MAX, None), Duration::MAX);
     }
 }

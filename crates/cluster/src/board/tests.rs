@@ -49,6 +49,7 @@ impl Bench {
             received: GtidPosition::default(),
             read_all: true,
             heartbeats: 0,
+            heartbeat_period: None,
         };
         let seen = Observation {
             began: at,

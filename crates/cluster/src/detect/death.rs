@@ -6,6 +6,7 @@
 //! | the server itself says no (too many connections, wrong password) | – | it lives, and something else is wrong |
 //! | does not reach it | one still receives from it | hadal is cut off from it |
 //! | does not reach it | no replica is reached either | hadal is cut off from everything, as far as it can tell |
+//! | no answer | most of them are not reached either | the same: hadal may be on the smaller side of a partition |
 //! | nothing listens there any more | all that are reached have lost it | dead, once that was seen twice |
 //! | no answer | all that are reached have lost it, or hear nothing | dead, after `silence` |
 
@@ -42,7 +43,8 @@ pub struct ReplicaSigns {
     pub up: bool,
     /// Its receiving thread has a connection to the primary.
     pub connected: bool,
-    /// Since something came through that connection: an event, a heartbeat.
+    /// Since something should have come through that connection: an event, a heartbeat. Where heartbeats are rare, silence
+    /// means nothing: a primary without writers would look dead to a hadal that is cut off from it.
     pub quiet_for: Duration,
 }
 
@@ -65,7 +67,7 @@ pub enum Verdict {
     Suspect(String),
     /// Only hadal cannot reach it.
     CutOff(String),
-    /// Nothing can be reached: it is not the primary that has failed.
+    /// Next to nothing can be reached: it may not be the primary that has failed.
     Isolated,
     Dead(String),
 }
@@ -92,6 +94,9 @@ pub fn judge(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patien
         } else {
             Verdict::Isolated
         };
+    }
+    if fault != Fault::Gone && reached.len() * 2 < replicas.len() {
+        return Verdict::Isolated;
     }
     let still = reached.iter().filter(|r| r.connected && r.quiet_for < patience.quiet).count();
     let (all, ms) = (reached.len(), primary.silent_for.as_millis());
@@ -146,6 +151,8 @@ mod tests {
             ("frozen",                        primary(Some(Silent), 3, 2600),         &["hears 2600", "lost 2600"], "Dead"),
             ("frozen, all down",              primary(Some(Silent), 3, 2600),         &["down 0", "down 0"],        "Isolated"),
             ("frozen, one replica down",      primary(Some(Silent), 3, 2600),         &["down 0", "lost 2000"],     "Dead"),
+            ("frozen, most replicas down",    primary(Some(Silent), 3, 2600),         &["down 0", "down 0", "lost 2000"], "Isolated"),
+            ("killed, most replicas down",    primary(Some(Gone), 3, 2600),           &["down 0", "down 0", "lost 2000"], "Dead"),
             ("we are cut off from it",        primary(Some(Silent), 9, 60_000),       &["hears 200", "hears 100"],  "CutOff"),
             ("alone without replicas",        primary(Some(Gone), 9, 60_000),         &[],                          "Suspect"),
         ];

@@ -1,5 +1,7 @@
 //! The replication connections of a server, from `SHOW ALL SLAVES STATUS`.
 
+use std::time::Duration;
+
 use mysql_client::Rows;
 use topology::{Address, GtidPosition};
 
@@ -21,6 +23,8 @@ pub(crate) struct Channel {
     pub(crate) read_all: bool,
     /// Signs of life of the source, counted by the replica.
     pub(crate) heartbeats: u64,
+    /// How often the source gives one while it has nothing else to send; `None`: never.
+    pub(crate) heartbeat_period: Option<Duration>,
 }
 
 impl Channel {
@@ -55,7 +59,12 @@ fn channel(rows: &Rows, row: usize) -> Option<Channel> {
         received: text("Gtid_IO_Pos").parse().unwrap_or_default(),
         read_all: text("Slave_SQL_Running_State").starts_with("Slave has read all relay log"),
         heartbeats: rows.parse(row, "Slave_received_heartbeats").unwrap_or(0),
+        heartbeat_period: rows.parse(row, "Slave_heartbeat_period").and_then(period),
     })
+}
+
+fn period(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().filter(|period| !period.is_zero())
 }
 
 fn thread(rows: &Rows, row: usize, state: &str, number: &str, message: &str) -> Thread {

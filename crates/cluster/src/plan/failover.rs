@@ -2,124 +2,147 @@
 
 use topology::GtidPosition;
 
-use super::candidate::{errant, rank};
-use super::proof::prove;
+use super::candidate::{most_advanced, rank, replicated};
+use super::field::Field;
+use super::level::{Levelled, gap, level};
+use super::proof::{Proof, prove};
 use super::situation::{Member, Situation};
 use super::value::{Kind, LeftOut, Plan, Refusal, Step};
+use super::warn::failover_warnings;
 
-/// Who takes over, and how. `allow_loss`: go on without the proof that nothing acknowledged is lost.
+/// A replica with more to apply would keep everybody waiting.
+const LATE: u64 = 10_000;
+
+/// Who takes over, and how. `allow_loss`: go on without the proof that nothing acknowledged is lost. Whether the primary is
+/// gone is not asked here: the plan says it where it does answer.
 ///
 /// # Errors
 /// Why nobody can, or must not without somebody's word.
 pub fn failover(situation: &Situation, allow_loss: bool) -> Result<Plan, Refusal> {
-    let (fit, mut left_out) = rank(situation);
-    let refuse = |why: String, left_out: &[LeftOut]| Err(Refusal { why, left_out: left_out.to_vec() });
-    let Some(best) = fit.first() else {
-        return refuse("no server can become the primary".to_owned(), &left_out);
+    let Some(old) = situation.primary.clone() else {
+        let why = "it is not known which server is or was the primary; make one writable by hand";
+        return Err(Refusal::new(why));
+    };
+    let (fit, left_out) = rank(situation);
+    let Some(new) = fit.first() else {
+        let why = match left_out.is_empty() {
+            true => "no server can become the primary: there is no other",
+            false => "no server can become the primary",
+        };
+        return Err(Refusal { why: why.to_owned(), left_out });
     };
     let most = most_advanced(situation);
-    let mut warnings = Vec::new();
-    // Who has it all and can hand it on: the best itself, if it can.
-    let holder = if best.has().covers(&most) {
-        Some(*best)
-    } else {
-        donors(situation).find(|m| m.has().covers(&most))
-    };
-    let Some(holder) = holder else {
-        let why = stranded(situation, best, &most);
-        if !allow_loss {
-            return refuse(format!("{why}; repair it, or accept the loss (--allow-loss)"), &left_out);
-        }
-        warnings.push(why);
-        return Ok(plan(situation, best, None, &mut left_out, warnings));
-    };
-    let from = (holder.server != best.server).then_some(holder);
-    let plan = plan(situation, best, from, &mut left_out, warnings);
-    if !plan.proof.is_lossless() && !allow_loss {
-        let why = format!("{}; nothing is done without somebody's word (--allow-loss)", plan.proof.why());
-        return refuse(why, &plan.left_out);
-    }
-    Ok(plan)
-}
-
-/// The position that all reachable replicas together have, whatever state they are in. What somebody wrote to a replica
-/// itself does not count.
-fn most_advanced(situation: &Situation) -> GtidPosition {
-    let mut most = GtidPosition::default();
-    for member in situation.replicas() {
-        if errant(member, situation).is_empty() {
-            most.advance_all(&member.has());
-        } else if let Some(replication) = &member.replication {
-            // What it received is the primary's nevertheless.
-            most.advance_all(&replication.received);
-        }
-    }
-    most
-}
-
-/// Replicas from which another one can fetch: they need not be fit to be the primary.
-fn donors(situation: &Situation) -> impl Iterator<Item = &Member> {
-    situation.replicas().filter(|m| m.applies() && m.logs && errant(m, situation).is_empty())
-}
-
-fn stranded(situation: &Situation, best: &Member, most: &GtidPosition) -> String {
-    let missing = |m: &&Member| {
-        most.points().iter().any(|p| m.has().seq(p.domain) >= p.seq && best.has().seq(p.domain) < p.seq)
-    };
-    let holders: Vec<_> = situation.replicas().filter(missing).map(|m| m.server.as_str()).collect();
-    format!(
-        "{} has received up to {most}, which {} (at {}) lacks, and cannot hand it on",
-        holders.join(", "),
-        best.server,
-        best.has()
-    )
-}
-
-fn plan(
-    situation: &Situation,
-    best: &Member,
-    from: Option<&Member>,
-    left_out: &mut Vec<LeftOut>,
-    warnings: Vec<String>,
-) -> Plan {
-    // A broken one keeps its relay log: nothing is done to it.
-    let sound = |m: &&Member| m.applies() && !m.maintenance;
-    let sound: Vec<String> = situation.replicas().filter(sound).map(|m| m.server.clone()).collect();
-    let follow =
-        |m: &&Member| m.server != best.server && sound.contains(&m.server) && errant(m, situation).is_empty();
-    let follow: Vec<String> = situation.replicas().filter(follow).map(|m| m.server.clone()).collect();
-    left_out.retain(|l| l.server != best.server && !follow.contains(&l.server));
-    let new = best.server.clone();
-    let proof = prove(situation);
-    let mut steps = vec![
-        Step::Hold { finish: false },
-        Step::Fence,
-        Step::StopReceiving { servers: sound.clone() },
-        Step::Drain { servers: sound },
-    ];
-    if let Some(from) = from {
-        steps.push(Step::Level { server: new.clone(), from: from.server.clone() });
-    }
-    steps.push(Step::Promote { server: new.clone() });
-    if !follow.is_empty() {
-        steps.push(Step::Repoint { servers: follow, to: new.clone() });
-        steps.push(Step::AwaitAcknowledger { server: new.clone() });
-    }
-    steps.extend([Step::Open { server: new.clone() }, Step::Release]);
-    let why = match from {
-        None => format!("it has the most: {}", best.has()),
-        Some(from) => format!("the rules prefer it; it fetches from {} what it lacks", from.server),
-    };
-    Plan {
+    let levelled = level(situation, new, &most);
+    let field = Field::of(situation, new, LATE);
+    let left_out = field.left_out(left_out);
+    let plan = Plan {
         kind: Kind::Failover,
         cluster: situation.cluster.clone(),
         epoch: situation.epoch,
-        old: situation.primary.clone(),
-        new,
-        why,
-        proof,
-        steps,
-        left_out: std::mem::take(left_out),
-        warnings,
+        old: Some(old),
+        new: new.server.clone(),
+        why: why(new, &levelled, &most),
+        proof: promise(situation, new, &levelled, &most),
+        steps: steps(situation, new, &levelled, &field),
+        left_out,
+        warnings: failover_warnings(situation, new, &levelled, &field, &most),
+    };
+    let unproven = || (!plan.proof.is_lossless()).then(|| plan.proof.why().to_owned());
+    match usurper(situation).or_else(unproven) {
+        Some(why) if !allow_loss => {
+            let why = format!("{why}; nothing is done without somebody's word (--allow-loss)");
+            Err(Refusal { why, left_out: plan.left_out })
+        }
+        _ => Ok(plan),
+    }
+}
+
+/// A server that somebody may have promoted by hand: it takes writes, replicates from nobody, and has this cluster's past.
+pub(super) fn usurper(situation: &Situation) -> Option<String> {
+    let most = most_advanced(situation);
+    let has_past = |m: &Member| {
+        let mut points = m.history.points().iter();
+        points.any(|p| p.server != m.id && most.seq(p.domain) >= p.seq)
+    };
+    let is_one = |m: &&Member| {
+        let other = Some(m.server.as_str()) != situation.primary.as_deref();
+        other && m.up && !m.read_only && m.replication.is_none() && has_past(m)
+    };
+    let found = situation.members.iter().find(is_one)?;
+    Some(format!(
+        "{} takes writes, replicates from nobody and has this cluster's past: it may have been promoted by hand",
+        found.server
+    ))
+}
+
+fn promise(situation: &Situation, new: &Member, levelled: &Levelled<'_>, most: &GtidPosition) -> Proof {
+    let proof = prove(situation);
+    if levelled.reaches.covers(most) {
+        return proof;
+    }
+    let lost = gap(&levelled.reaches, most);
+    let has = |m: &&Member| m.server != new.server && !levelled.reaches.covers(&replicated(m, situation));
+    let holders: Vec<_> = situation.replicas().filter(has).map(|m| m.server.as_str()).collect();
+    let mut why = format!("{lost} would be lost, which {} received and cannot hand on", holders.join(", "));
+    if let Proof::MayLose { why: also } = proof {
+        why = format!("{why}; {also}");
+    }
+    Proof::MayLose { why }
+}
+
+fn why(new: &Member, levelled: &Levelled<'_>, most: &GtidPosition) -> String {
+    let has = new.has();
+    if levelled.sources.is_empty() {
+        return if has.covers(most) {
+            format!("it has the most: {has}")
+        } else {
+            format!("it has the most of those that may: {has}")
+        };
+    }
+    let sources: Vec<_> = levelled.sources.iter().map(|m| m.server.as_str()).collect();
+    let lacks = gap(&has, &levelled.reaches);
+    format!("it is the best of those that may, and fetches {lacks} from {}", sources.join(" and "))
+}
+
+fn steps(situation: &Situation, new: &Member, levelled: &Levelled<'_>, field: &Field<'_>) -> Vec<Step> {
+    let names = |chosen: &dyn Fn(&Member) -> bool| -> Vec<String> {
+        situation.replicas().filter(|m| chosen(m)).map(|m| m.server.clone()).collect()
+    };
+    let is_source = |m: &Member| levelled.sources.iter().any(|s| s.server == m.server);
+    let drained = |m: &Member| m.server == new.server || is_source(m) || field.follows(m);
+    let direct = |m: &Member| situation.primary.as_deref().is_some_and(|p| m.follows(p));
+    let is_halted = |m: &Member| m.replication.as_ref().is_some_and(|r| r.halted);
+    let stop = names(&|m| drained(m) || direct(m) && !is_halted(m));
+    let server = new.server.clone();
+    let mut steps = vec![
+        Step::Hold { finish: false },
+        Step::Fence,
+        Step::StopReceiving { servers: stop },
+        Step::Drain { servers: names(&drained) },
+    ];
+    let fetch = |from: &&Member| Step::Level { server: server.clone(), from: from.server.clone() };
+    steps.extend(levelled.sources.iter().map(fetch));
+    steps.push(Step::Promote { server: server.clone() });
+    let follow = names(&|m| field.follows(m));
+    let has_followers = !follow.is_empty() || field.has_below();
+    if !follow.is_empty() {
+        steps.push(Step::Repoint { servers: follow, to: server.clone() });
+    }
+    if has_followers {
+        steps.push(Step::AwaitAcknowledger { server: server.clone() });
+    }
+    steps.extend([Step::Open { server }, Step::Release]);
+    steps
+}
+
+impl Field<'_> {
+    /// Adds those who could be the primary and take no part, and drops those who do.
+    fn left_out(&self, unfit: Vec<LeftOut>) -> Vec<LeftOut> {
+        let mut left_out: Vec<_> = unfit.into_iter().filter(|l| !self.takes_part(&l.server)).collect();
+        left_out.extend(self.late().map(|m| {
+            let why = format!("it has {} transactions to apply first, and joins afterwards", m.backlog());
+            LeftOut::new(m, why)
+        }));
+        left_out
     }
 }

@@ -3,12 +3,18 @@
 //! A commit is acknowledged to a client once `wait_for` (k) of the enrolled acknowledgers (R) have it in their relay logs.
 //! Nobody knows which k. So every such commit is certain to be on one of the servers at hand only if fewer than k acknowledgers
 //! are missing, that is if at least R−k+1 are there. With MariaDB k is 1: all must be there.
+//!
+//! The same number keeps a primary that was only frozen from acknowledging anything after the failover: fewer than k
+//! acknowledgers are out of hadal's reach, and all others stop receiving.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::situation::Situation;
+use topology::MariaGtid;
+
+use super::errant::errant;
+use super::situation::{Member, Situation};
 
 /// Whose acknowledgement a commit may have waited for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,17 +54,44 @@ pub fn prove(situation: &Situation) -> Proof {
     let Some(enrolled) = situation.acknowledgers.as_ref().filter(|a| !a.servers.is_empty()) else {
         return may_lose("no replica was known to acknowledge the primary's commits".to_owned());
     };
-    let at_hand = |server: &&String| situation.member(server).is_some_and(|m| m.up);
-    let missing: Vec<_> = enrolled.servers.iter().filter(|s| !at_hand(s)).map(String::as_str).collect();
-    let (all, wait_for) = (enrolled.servers.len(), enrolled.wait_for.max(1) as usize);
+    if enrolled.wait_for == 0 {
+        return may_lose("the primary's commits waited for no acknowledgement".to_owned());
+    }
+    let missing: Vec<_> = enrolled.servers.iter().filter_map(|s| missing(s, situation)).collect();
+    let (all, wait_for) = (enrolled.servers.len(), enrolled.wait_for as usize);
     let needed = (all + 1).saturating_sub(wait_for).max(1);
     let there = all - missing.len();
     if there >= needed {
-        let why = format!("{there} of {all} acknowledgers are at hand, {needed} are needed");
+        let why = format!("{there} of {all} acknowledgers are at hand, {needed} needed");
         return Proof::Lossless { why };
     }
-    may_lose(format!(
-        "only {there} of {all} acknowledgers are at hand and {needed} are needed: commits may be on {} alone",
-        missing.join(", ")
+    may_lose(format!("{there} of {all} acknowledgers are at hand, {needed} needed: {}", missing.join("; ")))
+}
+
+/// Why what a server acknowledged is not known to be there, if so.
+fn missing(server: &str, situation: &Situation) -> Option<String> {
+    let Some(member) = situation.member(server) else {
+        return Some(format!("{server} is no server of this cluster any more"));
+    };
+    if !member.up {
+        return Some(format!("{server} does not answer"));
+    }
+    if !situation.is_replica(member) {
+        return Some(format!("{server} does not replicate from this cluster any more"));
+    }
+    if member.is_forgetful() {
+        return Some(format!("{server} was restarted, and what it had received and not applied may be gone"));
+    }
+    let hides = obscured(member, situation)?;
+    Some(format!(
+        "{server} has received up to {hides}, which the primary never had; how much of the primary's is not known"
     ))
+}
+
+/// A transaction that is not the primary's at the end of what was received: how far the primary's reach cannot be told.
+fn obscured(member: &Member, situation: &Situation) -> Option<MariaGtid> {
+    let errant = errant(member, situation);
+    let foreign =
+        |p: &&MariaGtid| errant.iter().any(|e| (e.domain, e.server) == (p.domain, p.server) && e.to == p.seq);
+    member.replication.as_ref()?.received.points().iter().find(foreign).copied()
 }

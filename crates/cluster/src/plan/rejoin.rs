@@ -1,57 +1,105 @@
 //! What to do with a server that is not part of the replication and should be.
 
+use serde::{Deserialize, Serialize};
 use topology::Extra;
 
-use super::situation::{Applier, Situation};
+use super::errant::errant;
+use super::situation::{Applier, Member, Situation};
 use super::value::Refusal;
 
 /// What becomes of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "rejoin", content = "detail")]
 pub enum Rejoin {
     /// It is a replica already, and nothing is to be done.
     Replicates,
-    /// Its history is part of the primary's: it can follow as it is.
+    /// Its history is part of the primary's: it is made read-only where it is not, and can follow as it is. What its relay
+    /// log still holds, the primary has.
     Follow,
     /// It follows, but was stopped: its threads are started.
     Start,
-    /// It has transactions that the primary never had.
+    /// It has transactions that the primary never had, be it only in its relay log.
     Ahead(Vec<Extra>),
     /// Applying stopped with an error.
     Broken(String),
 }
 
+impl std::fmt::Display for Rejoin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Rejoin::Replicates => f.write_str("it replicates already"),
+            Rejoin::Follow => f.write_str("it can follow the primary as it is"),
+            Rejoin::Start => f.write_str("it follows, and its threads have to be started"),
+            Rejoin::Ahead(extra) => {
+                let extra: Vec<_> = extra.iter().map(Extra::to_string).collect();
+                write!(f, "it has transactions that the primary never had: {}", extra.join(", "))
+            }
+            Rejoin::Broken(why) => write!(f, "its applying thread is broken: {why}"),
+        }
+    }
+}
+
 /// Judges one server against the primary.
 ///
 /// # Errors
-/// There is nothing to join, or the server cannot be asked.
+/// There is nothing to join, the server cannot be asked, or somebody has other plans for it.
 pub fn rejoin(situation: &Situation, server: &str) -> Result<Rejoin, Refusal> {
-    let Some(primary) = situation.primary().filter(|p| p.up && !p.read_only) else {
-        return Err(Refusal::new("there is no primary to join"));
+    let refuse = |why: String| Err(Refusal::new(why));
+    let Some(primary) = situation.primary().filter(|p| p.up) else {
+        return refuse("there is no primary to join".to_owned());
     };
     if primary.server == server {
-        return Err(Refusal::new(format!("{server} is the primary")));
+        return refuse(format!("{server} is the primary"));
+    }
+    if primary.read_only {
+        return refuse(format!("the primary {} is read-only: it may be on its way out", primary.server));
     }
     let Some(member) = situation.member(server) else {
-        return Err(Refusal::new(format!("{server} is no server of this cluster")));
+        return refuse(format!("{server} is no server of this cluster"));
     };
     if !member.up {
-        return Err(Refusal::new(format!("{server} does not answer")));
+        return refuse(format!("{server} does not answer"));
     }
-    let extra = member.history.beyond(&primary.history, &primary.base);
-    // A replica may show what the primary wrote after it was asked.
-    let extra: Vec<_> = extra.into_iter().filter(|extra| extra.server != primary.id).collect();
+    if member.maintenance {
+        return refuse(format!("{server} is in maintenance"));
+    }
+    if member.id != 0 && member.id == primary.id {
+        return refuse(format!("{server} has the primary's server_id, {}", member.id));
+    }
+    if let Some(source) = fed_by(situation, member) {
+        return refuse(format!("{server} replicates from {source}, which is not of this cluster"));
+    }
+    match judge(situation, primary, member) {
+        Rejoin::Replicates if !member.replication.as_ref().is_some_and(|r| r.connected) => {
+            refuse(format!("{server} follows already, and has no connection to its source at present"))
+        }
+        what => Ok(what),
+    }
+}
+
+/// A source outside from which it does receive.
+fn fed_by<'a>(situation: &'a Situation, member: &'a Member) -> Option<&'a str> {
+    let source = situation.stranger(member)?;
+    let connected = member.replication.as_ref().is_some_and(|r| r.connected);
+    (connected && situation.member(source).is_none()).then_some(source)
+}
+
+fn judge(situation: &Situation, primary: &Member, member: &Member) -> Rejoin {
+    let extra = errant(member, situation);
     if !extra.is_empty() {
-        return Ok(Rejoin::Ahead(extra));
+        return Rejoin::Ahead(extra);
     }
-    Ok(match &member.replication {
-        Some(r) if matches!(r.applier, Applier::Broken(_)) => match &r.applier {
-            Applier::Broken(why) => Rejoin::Broken(why.clone()),
-            _ => Rejoin::Start,
-        },
-        Some(r) if r.source == primary.server => match r.applier {
-            Applier::Running if r.connected => Rejoin::Replicates,
-            _ => Rejoin::Start,
-        },
-        _ => Rejoin::Follow,
-    })
+    let Some(replication) = &member.replication else { return Rejoin::Follow };
+    if let Applier::Broken(why) = &replication.applier {
+        return Rejoin::Broken(why.clone());
+    }
+    let between = situation.between(member);
+    let leads_here = situation.stranger(member).is_none()
+        && between.last().unwrap_or(&member).follows(&primary.server)
+        && between.iter().all(|m| m.up);
+    match replication.applier {
+        _ if !leads_here => Rejoin::Follow,
+        Applier::Running if !replication.halted => Rejoin::Replicates,
+        _ => Rejoin::Start,
+    }
 }

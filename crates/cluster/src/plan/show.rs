@@ -21,7 +21,7 @@ impl fmt::Display for Step {
             Step::Promote { server } => {
                 write!(f, "{server} leaves replication; its commits wait for acknowledgements")
             }
-            Step::Repoint { servers, to } => write!(f, "{} replicate from {to}", servers.join(", ")),
+            Step::Repoint { servers, to } => write!(f, "let {} replicate from {to}", servers.join(", ")),
             Step::AwaitAcknowledger { server } => write!(f, "wait for a replica that acknowledges {server}"),
             Step::Open { server } => write!(f, "{server} takes writes"),
             Step::Release => f.write_str("publish the new primary and release what was held"),

@@ -36,8 +36,14 @@ pub enum Applier {
 pub struct Replication {
     /// `HOST:PORT`, as the rest of the situation calls it where it is a member.
     pub source: String,
+    /// `@@server_id` of the source as the replica knows it; 0 where it does not.
+    #[serde(default)]
+    pub source_id: u32,
     /// The receiving thread has a connection.
     pub connected: bool,
+    /// The receiving thread is stopped, not merely without a connection.
+    #[serde(default)]
+    pub halted: bool,
     pub applier: Applier,
     /// In the relay log, applied or not.
     #[serde(default)]
@@ -81,6 +87,10 @@ pub struct Member {
     /// People work on it.
     #[serde(default)]
     pub maintenance: bool,
+    /// It was started anew, and has not been level with the primary since: what it had received and not applied is gone
+    /// (MDEV-4698), although it may have been acknowledged.
+    #[serde(default)]
+    pub restarted: bool,
 }
 
 impl Member {
@@ -100,6 +110,7 @@ impl Member {
             promotion: Promotion::default(),
             zone: None,
             maintenance: false,
+            restarted: false,
         }
     }
 
@@ -114,12 +125,33 @@ impl Member {
 
     /// Everything that it has can be applied there.
     pub fn applies(&self) -> bool {
-        self.replication.as_ref().is_none_or(|r| !matches!(r.applier, Applier::Broken(_)))
+        let broken = |r: &Replication| matches!(r.applier, Applier::Broken(_));
+        !self.replication.as_ref().is_some_and(broken) && !self.is_trapped()
     }
 
     /// What it has received is applied.
     pub fn is_drained(&self) -> bool {
         self.replication.as_ref().is_none_or(|r| self.position.covers(&r.received))
+    }
+
+    /// Its relay log holds more, and would be thrown away by starting a thread: a server that finds both stopped begins
+    /// with an empty one, also for `START SLAVE SQL_THREAD` alone (tried with 10.11).
+    pub fn is_trapped(&self) -> bool {
+        let stopped = |r: &Replication| r.halted && r.applier != Applier::Running;
+        self.replication.as_ref().is_some_and(stopped) && !self.is_drained()
+    }
+
+    /// It may have lost what it had received and not applied. After a start nobody knows what the relay log holds: then
+    /// the position received is empty for as long as no thread was started.
+    pub fn is_forgetful(&self) -> bool {
+        let blank = |r: &Replication| r.received.is_empty() && !self.position.is_empty();
+        self.restarted || self.replication.as_ref().is_some_and(blank)
+    }
+
+    /// Transactions that it has received and not applied.
+    pub fn backlog(&self) -> u64 {
+        let received = |r: &Replication| distance(&self.position, &r.received);
+        self.replication.as_ref().map_or(0, received)
     }
 
     pub fn follows(&self, server: &str) -> bool {
@@ -128,9 +160,25 @@ impl Member {
 
     /// Major and minor number of the version, for order; zeros where it is not known.
     pub fn release(&self) -> (u32, u32) {
-        let mut parts = self.version.split('.').map(|part| part.parse().unwrap_or(0));
+        let version = self.version.strip_prefix("5.5.5-").unwrap_or(&self.version);
+        let number = |part: &str| {
+            let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            part.get(..end).and_then(|digits| digits.parse().ok()).unwrap_or(0)
+        };
+        let mut parts = version.split('.').map(number);
         (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
     }
+
+    /// Runs an older release than the other one, as far as both are known.
+    pub fn is_older_than(&self, other: &Member) -> bool {
+        self.release() != (0, 0) && self.release() < other.release()
+    }
+}
+
+/// How many transactions lie between two positions, over all domains.
+pub fn distance(from: &GtidPosition, to: &GtidPosition) -> u64 {
+    let ahead = |p: &topology::MariaGtid| p.seq.saturating_sub(from.seq(p.domain));
+    to.points().iter().map(ahead).fold(0, u64::saturating_add)
 }
 
 /// A cluster at one moment.
@@ -161,11 +209,46 @@ impl Situation {
         self.primary.as_deref().and_then(|server| self.member(server))
     }
 
-    /// Reachable servers other than the primary that replicate from it, or did.
+    /// Reachable servers other than the primary that replicate from it, be it through others, or did.
     pub fn replicas(&self) -> impl Iterator<Item = &Member> {
-        let primary = self.primary.as_deref();
-        self.members
-            .iter()
-            .filter(move |m| m.up && Some(m.server.as_str()) != primary && m.replication.is_some())
+        self.members.iter().filter(|m| m.up && self.is_replica(m))
+    }
+
+    /// It replicates within this cluster, whether or not it is reachable.
+    pub fn is_replica(&self, member: &Member) -> bool {
+        self.primary.as_deref() != Some(member.server.as_str())
+            && member.replication.is_some()
+            && self.stranger(member).is_none()
+    }
+
+    /// The servers between a replica and the primary, or the last one that is known; and whether the chain leads out of
+    /// this cluster, or in a circle: then the source outside, or the member's own.
+    fn chain<'a>(&'a self, member: &'a Member) -> (Vec<&'a Member>, Option<&'a str>) {
+        let (mut between, mut at) = (Vec::new(), member);
+        while let Some(replication) = &at.replication {
+            let source = replication.source.as_str();
+            if self.primary.as_deref() == Some(source) {
+                break;
+            }
+            match self.member(source) {
+                Some(next) if next.server != member.server && between.len() < self.members.len() => {
+                    between.push(next);
+                    at = next;
+                }
+                Some(_) => return (between, member.replication.as_ref().map(|r| r.source.as_str())),
+                None => return (between, Some(source)),
+            }
+        }
+        (between, None)
+    }
+
+    /// The servers through which a replica gets what the primary writes.
+    pub fn between<'a>(&'a self, member: &'a Member) -> Vec<&'a Member> {
+        self.chain(member).0
+    }
+
+    /// The source outside of this cluster, or in a circle, from which a server replicates in the end.
+    pub fn stranger<'a>(&'a self, member: &'a Member) -> Option<&'a str> {
+        self.chain(member).1
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::proof::Proof;
+use super::situation::Member;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +36,9 @@ pub enum Step {
     CatchUp { server: String, with: String },
     /// The next epoch begins: no gateway writes through a connection from before.
     Fence,
-    /// Replicas stop receiving, and go on applying.
+    /// Replicas stop receiving, and go on applying. No reachable one may go on: it would acknowledge what a primary that
+    /// comes to life again commits. Of those that will be drained, an applying thread that was stopped is started first:
+    /// started last it would throw the relay log away.
     StopReceiving { servers: Vec<String> },
     /// Wait until everything that was received is applied.
     Drain { servers: Vec<String> },
@@ -58,6 +61,12 @@ pub enum Step {
 pub struct LeftOut {
     pub server: String,
     pub why: String,
+}
+
+impl LeftOut {
+    pub(super) fn new(member: &Member, why: impl Into<String>) -> Self {
+        Self { server: member.server.clone(), why: why.into() }
+    }
 }
 
 /// What will be done.

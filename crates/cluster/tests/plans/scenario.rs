@@ -1,0 +1,157 @@
+//! A situation and questions about it, as text:
+//!
+//! ```text
+//! # What this is about.
+//! primary a                     the present or last one; `epoch 7`; `fell_back`
+//! acks b c wait 1               who is enrolled to acknowledge, and how many have to
+//! a down pos=0-1-100            one line for every server
+//! b <a pos=0-1-98 got=0-1-100 acks prefer
+//!
+//! > failover allow_loss         or: failover, switchover [SERVER], rejoin SERVER
+//! …the answer…
+//! ```
+//!
+//! Words of a server: `down`, `unseen` (nothing was ever known); `id=` (a is 1, b is 2 …), `v=`; its source `<a` connected,
+//! `~a` trying, `!a` stopped; `pos=` applied, `got=` received (as applied), `log=` binary log state (as applied), `base=`
+//! `gtid_slave_pos` (as applied, where it replicates), `from=` the source's id; `stopped`, `broken=WHY`; `acks`, `rw`, `ro`,
+//! `nolog`, `restarted`, `maintenance`, `zone=`, `prefer`, `prefer_not`, `must_not`.
+
+use std::collections::BTreeSet;
+
+use cluster::plan::{
+    Acknowledgers, Applier, Member, Promotion, Replication, Situation, failover, rejoin, switchover,
+};
+
+/// One file.
+pub(crate) struct Scenario {
+    pub(crate) text: String,
+    pub(crate) situation: Situation,
+    /// Without the `> `.
+    pub(crate) questions: Vec<String>,
+}
+
+impl Scenario {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut situation = Situation { cluster: "main".to_owned(), epoch: 7, ..Situation::default() };
+        let facts = text.lines().take_while(|line| !line.starts_with('>'));
+        for line in facts.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            read(line, &mut situation).ok_or_else(|| format!("cannot read {line:?}"))?;
+        }
+        let questions: Vec<_> =
+            text.lines().filter_map(|line| line.strip_prefix("> ")).map(str::to_owned).collect();
+        if questions.is_empty() {
+            return Err("it asks nothing".to_owned());
+        }
+        Ok(Self { text: text.to_owned(), situation, questions })
+    }
+
+    /// The file as it should be.
+    pub(crate) fn answered(&self) -> String {
+        let facts: Vec<_> = self.text.lines().take_while(|line| !line.starts_with('>')).collect();
+        let mut text = facts.join("\n").trim_end().to_owned() + "\n";
+        for question in &self.questions {
+            let answer = answer(&self.situation, question);
+            text += &format!("\n> {question}\n{}\n", answer.trim_end());
+        }
+        text
+    }
+}
+
+/// The answer to one question, for people.
+fn answer(situation: &Situation, question: &str) -> String {
+    let words: Vec<_> = question.split_whitespace().collect();
+    let plan = match words.as_slice() {
+        ["failover"] => failover(situation, false),
+        ["failover", "allow_loss"] => failover(situation, true),
+        ["switchover"] => switchover(situation, None),
+        ["switchover", to] => switchover(situation, Some(to)),
+        ["rejoin", server] => {
+            return match rejoin(situation, server) {
+                Ok(what) => what.to_string(),
+                Err(refusal) => format!("refused: {}", refusal.explained()),
+            };
+        }
+        _ => return "no such question".to_owned(),
+    };
+    match plan {
+        Ok(plan) => plan.to_string(),
+        Err(refusal) => format!("refused: {}", refusal.explained()),
+    }
+}
+
+fn read(line: &str, situation: &mut Situation) -> Option<()> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["primary", name] => situation.primary = Some((*name).to_owned()),
+        ["epoch", epoch] => situation.epoch = epoch.parse().ok()?,
+        ["fell_back"] => situation.fell_back = true,
+        ["acks", servers @ .., "wait", wait_for] => {
+            let servers: BTreeSet<_> = servers.iter().map(|s| (*s).to_owned()).collect();
+            situation.acknowledgers = Some(Acknowledgers { servers, wait_for: wait_for.parse().ok()? });
+        }
+        [name, facts @ ..] => situation.members.push(member(name, facts)?),
+        [] => {}
+    }
+    Some(())
+}
+
+fn member(name: &str, words: &[&str]) -> Option<Member> {
+    let mut member = Member { server: name.to_owned(), ..Member::unknown() };
+    if words == ["unseen"] {
+        return Some(member);
+    }
+    member.id = u32::from(*name.as_bytes().first()?) - u32::from(b'a') + 1;
+    member.up = true;
+    member.logs = true;
+    member.version = "10.11.8-MariaDB-log".to_owned();
+    let source = words.iter().find(|w| w.starts_with(['<', '~', '!']));
+    let mut replication = source.map(|word| Replication {
+        source: word.get(1..).unwrap_or_default().to_owned(),
+        connected: word.starts_with('<'),
+        halted: word.starts_with('!'),
+        ..Replication::default()
+    });
+    member.read_only = source.is_some();
+    let position = value(words, "pos=").unwrap_or_default();
+    member.position = position.parse().ok()?;
+    member.history = value(words, "log=").unwrap_or(position).parse().ok()?;
+    let base = if source.is_some() { position } else { "" };
+    member.base = value(words, "base=").unwrap_or(base).parse().ok()?;
+    if let Some(replication) = &mut replication {
+        replication.received = value(words, "got=").unwrap_or(position).parse().ok()?;
+    }
+    for word in words {
+        fact(word, &mut member, replication.as_mut())?;
+    }
+    member.replication = replication;
+    Some(member)
+}
+
+fn value<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
+    words.iter().find_map(|word| word.strip_prefix(key))
+}
+
+fn fact(word: &str, member: &mut Member, replication: Option<&mut Replication>) -> Option<()> {
+    match word.split_once('=').unwrap_or((word, "")) {
+        ("down", _) => member.up = false,
+        ("rw", _) => member.read_only = false,
+        ("ro", _) => member.read_only = true,
+        ("nolog", _) => member.logs = false,
+        ("restarted", _) => member.restarted = true,
+        ("maintenance", _) => member.maintenance = true,
+        ("prefer", _) => member.promotion = Promotion::Prefer,
+        ("prefer_not", _) => member.promotion = Promotion::PreferNot,
+        ("must_not", _) => member.promotion = Promotion::MustNot,
+        ("id", id) => member.id = id.parse().ok()?,
+        ("v", version) => member.version = version.to_owned(),
+        ("zone", zone) => member.zone = Some(zone.to_owned()),
+        ("stopped", _) => replication?.applier = Applier::Stopped,
+        ("broken", why) => replication?.applier = Applier::Broken(why.replace('_', " ")),
+        ("acks", _) => replication?.acknowledges = true,
+        ("from", id) => replication?.source_id = id.parse().ok()?,
+        ("pos" | "got" | "log" | "base", _) => {}
+        (source, _) if source.starts_with(['<', '~', '!']) => {}
+        _ => return None,
+    }
+    Some(())
+}
