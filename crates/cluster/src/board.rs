@@ -20,6 +20,7 @@ use crate::detect::roles::{Reach, Source, Standing, Verdict};
 use crate::detect::{health, roles};
 use crate::events::{Event, EventKind};
 use crate::observe::probe::Observation;
+use crate::observe::replication::Channel;
 use crate::options::{FailoverMode, ObserveOptions};
 use crate::report::{Failure, Leader};
 use crate::status::ServerStatus;
@@ -157,6 +158,21 @@ impl Board {
         self.epoch = number.max(self.epoch + 1);
     }
 
+    /// A server that was started anew and has all that the primary had: whatever was in its relay log, it has again.
+    fn note_level(&mut self, server: ServerId) {
+        let primary = self.primary.and_then(|id| self.entry(id)).filter(|e| e.reach == Reach::Up);
+        let Some(written) = primary.and_then(|e| e.seen.as_ref()).map(|seen| seen.written.clone()) else {
+            return;
+        };
+        let is_primary = self.primary == Some(server);
+        let Some(entry) = self.servers.get_mut(usize::from(server.0)) else { return };
+        let level = entry.seen.as_ref().is_some_and(|seen| {
+            let received = |channel: &Channel| channel.received.covers(&written);
+            seen.reached.covers(&written) || seen.channels.iter().any(received)
+        });
+        entry.restarted &= !(is_primary || level);
+    }
+
     /// Remembers whether the primary commits without waiting for anybody, until its replicas have everything.
     fn watch_acknowledgement(&mut self) {
         let Some(primary) = self.primary.and_then(|id| self.entry(id)).filter(|e| e.reach == Reach::Up)
@@ -196,6 +212,7 @@ impl Board {
         self.find_aliases();
         self.discover(server);
         self.judge_roles();
+        self.note_level(server);
         self.watch_acknowledgement();
         self.measure(server);
         self.judge_health(server);

@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) fault: Option<Fault>,
     /// Looks that failed in a row.
     pub(crate) failures: u32,
+    /// It was started not long ago, and has not been level with the primary since.
+    pub(crate) restarted: bool,
     /// When the first of these looks began.
     pub(crate) failing_since: Option<Instant>,
     /// When something last came through its replication connection.
@@ -54,6 +56,7 @@ impl Entry {
             down_why: None,
             fault: None,
             failures: 0,
+            restarted: false,
             failing_since: None,
             heard: None,
             is_alias: false,
@@ -80,6 +83,7 @@ impl Entry {
                 self.fault = None;
                 self.failures = 0;
                 self.failing_since = None;
+                self.restarted |= seen.has_started_since(self.seen.as_ref());
                 if self.seen.as_ref().is_none_or(|before| has_heard(before, &seen)) {
                     self.heard = Some(seen.ended);
                 }

@@ -20,8 +20,8 @@ pub(crate) struct Picture {
     pub(crate) situation: Situation,
     /// `None` while no primary was ever known.
     pub(crate) primary: Option<PrimarySigns>,
-    /// Of the servers that replicate from it.
-    pub(crate) replicas: Vec<ReplicaSigns>,
+    /// Of the servers that replicate from it, by name.
+    pub(crate) replicas: Vec<(String, ReplicaSigns)>,
     /// Every server was tried.
     pub(crate) complete: bool,
 }
@@ -44,7 +44,8 @@ impl Board {
             let from = e.seen.as_ref().and_then(|s| s.channels.first()).map(|c| self.source_of(e, c));
             primary.and_then(name).is_some_and(|p| from.as_deref() == Some(p.as_str()))
         };
-        let replicas = entries().filter(follows).map(|e| replica_signs(e, now)).collect();
+        let replicas =
+            entries().filter(follows).map(|e| (e.address.to_string(), replica_signs(e, now))).collect();
         Picture {
             situation,
             primary: primary.and_then(|id| self.entry(id)).map(|e| primary_signs(e, now)),
@@ -105,7 +106,7 @@ impl Board {
             promotion,
             zone,
             maintenance: false,
-            restarted: false,
+            restarted: entry.restarted,
         }
     }
 }
@@ -136,6 +137,7 @@ fn replica_signs(entry: &Entry, now: Instant) -> ReplicaSigns {
     let channel = entry.seen.as_ref().and_then(|seen| seen.channels.first());
     ReplicaSigns {
         up: entry.reach == Reach::Up,
+        stopped: channel.is_some_and(|c| c.link() == Link::Stopped),
         connected: entry.seen.as_ref().is_some_and(connected),
         quiet_for: unusually_quiet(since(entry.heard, now), channel.and_then(|c| c.heartbeat_period)),
     }

@@ -13,7 +13,7 @@ use super::healing::{Cure, Healing};
 use super::preparing::Preparation;
 use super::{Coordination, Order, OrderError, OrderReport, Ordered, Steering};
 use crate::board::Picture;
-use crate::detect::death::{self, Patience, Verdict};
+use crate::detect::death::{self, Patience, ReplicaSigns, Verdict};
 use crate::events::EventKind;
 use crate::execute::{Outcome, Runner, StepError, fence, replica};
 use crate::options::{FailoverMode, ObserveOptions};
@@ -244,7 +244,15 @@ impl Controller {
     async fn judge(&mut self, picture: &Picture) -> Result<Option<String>, StepError> {
         let Some(primary) = &picture.primary else { return Ok(None) };
         let patience = Patience { silence: self.options.control.silence, quiet: QUIET };
-        let verdict = death::judge(primary, &picture.replicas, patience);
+        let replicas: Vec<_> = picture
+            .replicas
+            .iter()
+            .map(|(server, signs)| {
+                let by_us = self.preparation.has_asked(server);
+                ReplicaSigns { stopped: signs.stopped && !by_us, ..signs.clone() }
+            })
+            .collect();
+        let verdict = death::judge(primary, &replicas, patience);
         let (word, why) = match &verdict {
             Verdict::Alive => ("alive", ""),
             Verdict::Refusing(why) => ("refusing", why.as_str()),
@@ -339,6 +347,7 @@ impl Controller {
         let (to, why) = match outcome {
             Outcome::Done { took, held } => {
                 self.remember_deposed(plan);
+                plan.left_out.iter().for_each(|left| self.healing.left_out(&left.server));
                 (
                     "done",
                     format!("in {} ms, statements were held for {} ms", took.as_millis(), held.as_millis()),

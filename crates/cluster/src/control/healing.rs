@@ -39,6 +39,11 @@ impl Healing {
         self.deposed.insert(server.to_owned());
     }
 
+    /// The server did not take part in a change of the primary.
+    pub(super) fn left_out(&mut self, server: &str) {
+        self.away.insert(server.to_owned());
+    }
+
     /// Notes who is away, and who is well again.
     pub(super) fn look(&mut self, situation: &Situation) {
         for member in &situation.members {

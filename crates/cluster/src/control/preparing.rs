@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::board::Picture;
-use crate::detect::death::Fault;
+use crate::detect::death::{Fault, ReplicaSigns};
 use crate::execute::replica;
 use crate::options::ObserveOptions;
 
@@ -48,7 +48,7 @@ impl Preparation {
         let likely = picture.primary.as_ref().is_some_and(|primary| {
             primary.fault == Some(Fault::Silent) && primary.silent_for + AHEAD >= options.control.silence
         });
-        let lost = |r: &crate::detect::death::ReplicaSigns| !r.up || !r.connected || r.quiet_for >= AHEAD;
+        let lost = |(_, r): &(String, ReplicaSigns)| !r.up || !r.connected || r.quiet_for >= AHEAD;
         if !likely || !picture.replicas.iter().all(lost) {
             return;
         }
@@ -63,6 +63,11 @@ impl Preparation {
                 }
             });
         }
+    }
+
+    /// Whether the replica hears nothing because it was asked to.
+    pub(super) fn has_asked(&self, server: &str) -> bool {
+        self.asked.iter().any(|asked| asked == server)
     }
 
     /// A failover has taken them over.

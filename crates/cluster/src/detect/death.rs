@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | reaches it | – | it lives |
 //! | the server itself says no (too many connections, wrong password) | – | it lives, and something else is wrong |
+//! | does not reach it | those reached were told to stop receiving | not known |
 //! | does not reach it | one still receives from it | hadal is cut off from it |
 //! | does not reach it | no replica is reached either | hadal is cut off from everything, as far as it can tell |
 //! | no answer | most of them are not reached either | the same: hadal may be on the smaller side of a partition |
@@ -41,6 +42,8 @@ pub struct PrimarySigns {
 pub struct ReplicaSigns {
     /// hadal reaches it, and asked after the primary had failed.
     pub up: bool,
+    /// Somebody stopped its receiving thread: it hears nothing, and knows nothing.
+    pub stopped: bool,
     /// Its receiving thread has a connection to the primary.
     pub connected: bool,
     /// Since something should have come through that connection: an event, a heartbeat. Where heartbeats are rare, silence
@@ -98,6 +101,12 @@ pub fn judge(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patien
     if fault != Fault::Gone && reached.len() * 2 < replicas.len() {
         return Verdict::Isolated;
     }
+    let reached: Vec<_> = reached.into_iter().filter(|r| !r.stopped).collect();
+    if reached.is_empty() {
+        return Verdict::Suspect(
+            "it does not answer, and no replica that is reached receives from it".to_owned(),
+        );
+    }
     let still = reached.iter().filter(|r| r.connected && r.quiet_for < patience.quiet).count();
     let (all, ms) = (reached.len(), primary.silent_for.as_millis());
     if still > 0 {
@@ -131,7 +140,8 @@ mod tests {
     fn replica(text: &str) -> ReplicaSigns {
         let (state, ms) = text.split_once(' ').unwrap();
         let quiet_for = Duration::from_millis(ms.parse().unwrap());
-        ReplicaSigns { up: state != "down", connected: state == "hears", quiet_for }
+        let (up, stopped) = (state != "down", state == "stopped");
+        ReplicaSigns { up, stopped, connected: state == "hears", quiet_for }
     }
 
     #[test]
@@ -154,6 +164,8 @@ mod tests {
             ("frozen, most replicas down",    primary(Some(Silent), 3, 2600),         &["down 0", "down 0", "lost 2000"], "Isolated"),
             ("killed, most replicas down",    primary(Some(Gone), 3, 2600),           &["down 0", "down 0", "lost 2000"], "Dead"),
             ("we are cut off from it",        primary(Some(Silent), 9, 60_000),       &["hears 200", "hears 100"],  "CutOff"),
+            ("its replicas were stopped by hand", primary(Some(Gone), 9, 60_000),     &["stopped 9000", "stopped 9000"], "Suspect"),
+            ("one of them was",           primary(Some(Gone), 2, 150),            &["stopped 9000", "lost 10"], "Dead"),
             ("alone without replicas",        primary(Some(Gone), 9, 60_000),         &[],                          "Suspect"),
         ];
         for (name, primary, replicas, expected) in table {

@@ -26,10 +26,13 @@ const DRAIN: Duration = Duration::from_secs(60);
 pub(crate) async fn stop_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
     let Some(channel) = link.channel().await? else { return Ok(()) };
-    if !channel.applier.is_running() {
-        link.exec("starting its applying thread", "START SLAVE SQL_THREAD").await?;
+    // With the receiving thread stopped already, starting the other one could throw the relay log away.
+    if channel.receiver.state != "No" {
+        if !channel.applier.is_running() && channel.applier.error.is_empty() {
+            link.exec("starting its applying thread", "START SLAVE SQL_THREAD").await?;
+        }
+        link.exec("stopping its receiving thread", "STOP SLAVE IO_THREAD").await?;
     }
-    link.exec("stopping its receiving thread", "STOP SLAVE IO_THREAD").await?;
     link.close().await;
     Ok(())
 }
@@ -37,7 +40,13 @@ pub(crate) async fn stop_receiving(options: &ObserveOptions, server: &str) -> Re
 /// Lets a replica receive again, after something that was not to be.
 pub(crate) async fn resume_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
-    if link.channel().await?.is_some() {
+    if let Some(channel) = link.channel().await? {
+        let applied = link.position("gtid_slave_pos").await?;
+        if !channel.applier.is_running() && !applied.covers(&channel.received) {
+            return Err(
+                link.unexpected("both its threads are stopped; its relay log, which is not applied, is kept")
+            );
+        }
         link.exec("starting its receiving thread", "START SLAVE IO_THREAD").await?;
     }
     link.close().await;

@@ -191,7 +191,7 @@ impl Runner<'_> {
             }
             Step::Drain { servers } => {
                 all(each(self.options, servers, |o, s| async move { replica::drain(&o, &s).await }).await)?;
-                self.plan_again(servers).await
+                self.plan_again().await
             }
             Step::Level { server, from } => replica::level(self.options, server, from).await,
             Step::Promote { server } => {
@@ -252,12 +252,17 @@ impl Runner<'_> {
     }
 
     /// With everything applied it may show that another server has more, or that one has broken on the way.
-    async fn plan_again(&mut self, servers: &[String]) -> Result<(), StepError> {
-        for server in servers {
+    async fn plan_again(&mut self) -> Result<(), StepError> {
+        let stopped = self.plan.steps.iter().find_map(|step| match step {
+            Step::StopReceiving { servers } => Some(servers.clone()),
+            _ => None,
+        });
+        for server in &stopped.unwrap_or_default() {
             let seen = look(self.options, server).await?;
             if let Some(member) = self.situation.members.iter_mut().find(|m| m.server == *server) {
                 member.position = seen.reached.clone();
                 member.history = seen.durability.history.clone();
+                member.base = seen.durability.base.clone();
                 if let (Some(replication), Some(channel)) = (&mut member.replication, seen.channels.first()) {
                     replication.received = channel.received.clone();
                 }

@@ -2,6 +2,8 @@
 //!
 //! Source: MariaDB manual, "Semisynchronous Replication", "Global Transaction ID".
 
+use std::time::Duration;
+
 use mysql_client::{Client, ClientError, Rows};
 use topology::{GtidPosition, GtidState};
 
@@ -22,6 +24,8 @@ pub(crate) struct Durability {
     pub(crate) acknowledgers: u32,
     /// It acknowledges what it receives.
     pub(crate) acknowledges: bool,
+    /// Since the server was started.
+    pub(crate) uptime: Duration,
 }
 
 /// The columns of the question about variables, to be asked with others.
@@ -29,7 +33,8 @@ pub(crate) const COLUMNS: &str = "@@global.gtid_binlog_state AS binlog_state, @@
                                   @@log_slave_updates AS log_slave_updates, \
                                   @@global.rpl_semi_sync_master_enabled AS semi_sync_master";
 
-const STATUS: &str = "SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_%'";
+const STATUS: &str =
+    "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'Rpl\\_semi\\_sync\\_%' OR Variable_name = 'Uptime'";
 
 /// Reads the rest; `facts` holds [`COLUMNS`].
 pub(crate) async fn read(client: &mut Client, facts: &Rows) -> Result<Durability, ClientError> {
@@ -48,5 +53,6 @@ pub(crate) async fn read(client: &mut Client, facts: &Rows) -> Result<Durability
         waiting_works: value("Rpl_semi_sync_master_status") == "ON",
         acknowledgers: value("Rpl_semi_sync_master_clients").parse().unwrap_or(0),
         acknowledges: value("Rpl_semi_sync_slave_status") == "ON",
+        uptime: Duration::from_secs(value("Uptime").parse().unwrap_or(0)),
     })
 }

@@ -1,6 +1,6 @@
 //! One look at one server: a few cheap questions.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mysql_client::{Client, ClientError, Rows};
 use topology::{Address, GtidPosition};
@@ -33,6 +33,24 @@ pub(crate) struct Observation {
     pub(crate) beat: Option<u64>,
     /// Replicas that reported where they listen, with their `server_id`; filled in by the watcher.
     pub(crate) replicas: Vec<(Address, u32)>,
+}
+
+/// A server that hadal sees for the first time counts as started anew if that was less than this ago.
+const LATELY: Duration = Duration::from_secs(300);
+
+impl Observation {
+    fn started(&self) -> Option<Instant> {
+        self.ended.checked_sub(self.durability.uptime)
+    }
+
+    /// Whether the server was started after `before`, or lately where it was not seen before.
+    pub(crate) fn has_started_since(&self, before: Option<&Observation>) -> bool {
+        match before {
+            // The servers count in seconds.
+            Some(before) => self.started() > before.started().map(|at| at + Duration::from_secs(3)),
+            None => self.durability.uptime < LATELY,
+        }
+    }
 }
 
 const FACTS: &str = "SELECT @@version AS version, @@server_id AS server_id, @@hostname AS hostname, @@port AS port, \
