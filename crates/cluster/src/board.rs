@@ -142,7 +142,8 @@ impl Board {
     pub(crate) fn is_alarming(&self) -> bool {
         match self.primary.and_then(|id| self.entry(id)) {
             Some(primary) => {
-                primary.reach == Reach::Down && self.options.control.failover != FailoverMode::Off
+                let worrying = primary.reach == Reach::Down || primary.slow;
+                worrying && self.options.control.failover != FailoverMode::Off
             }
             None => self.writes != Writes::Open,
         }
@@ -202,6 +203,13 @@ impl Board {
         if self.primary == Some(server) {
             let at = self.since_origin(at);
             self.beats.leave(beat, at);
+        }
+    }
+
+    /// A look at a server takes long.
+    pub(crate) fn slow(&mut self, server: ServerId) {
+        if let Some(entry) = self.servers.get_mut(usize::from(server.0)) {
+            entry.slow = true;
         }
     }
 

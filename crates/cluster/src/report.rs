@@ -73,6 +73,8 @@ pub(crate) enum Directive {
 pub(crate) enum Report {
     /// A server was looked at, or why it could not be.
     Looked { server: ServerId, seen: Result<Box<Observation>, Failure> },
+    /// A server takes unusually long to answer.
+    Slow { server: ServerId },
     /// A beat was written to this server, at the latest at this moment.
     Beat { server: ServerId, beat: u64, at: Instant },
     /// The heartbeat fails, or works again.

@@ -108,6 +108,7 @@ impl Observer {
     fn take(&mut self, report: Report) -> Vec<tokio::sync::oneshot::Sender<()>> {
         match report {
             Report::Looked { server, seen } => self.board.looked(server, seen.map(|seen| *seen)),
+            Report::Slow { server } => self.board.slow(server),
             Report::Beat { server, beat, at } => self.board.beat(server, beat, at),
             Report::Directive { directive, done } => {
                 self.obey(directive);

@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) fault: Option<Fault>,
     /// Looks that failed in a row.
     pub(crate) failures: u32,
+    /// The look at it that is under way takes long.
+    pub(crate) slow: bool,
     /// It was started not long ago, and has not been level with the primary since.
     pub(crate) restarted: bool,
     /// When the first of these looks began.
@@ -56,6 +58,7 @@ impl Entry {
             down_why: None,
             fault: None,
             failures: 0,
+            slow: false,
             restarted: false,
             failing_since: None,
             heard: None,
@@ -73,6 +76,7 @@ impl Entry {
 
     /// Takes in the outcome of a look.
     pub(crate) fn saw(&mut self, outcome: Result<Observation, Failure>) {
+        self.slow = false;
         match outcome {
             Ok(seen) => {
                 if *self.version != *seen.version {

@@ -19,6 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Looks that were asked for are not closer together than this, however many sessions ask.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
+/// A look that takes longer may be one that gets no answer.
+const SLOW: Duration = Duration::from_millis(300);
+
 /// While the primary may be dead.
 const ALARMED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,13 +46,27 @@ impl Watcher {
         let mut failures = 0_u32;
         loop {
             let began = Instant::now();
-            let seen = self.look(&mut open).await.map_err(|error| Failure::of(&error, began));
+            let seen = self.look_or_tell(&mut open).await.map_err(|error| Failure::of(&error, began));
             failures = if seen.is_ok() { 0 } else { failures.saturating_add(1) };
             if self.reports.send(Report::Looked { server: self.id, seen: seen.map(Box::new) }).await.is_err()
             {
                 return;
             }
             self.pause(began, failures).await;
+        }
+    }
+
+    /// One look. That it takes long is told before it is known how it ends: should this be the primary, the others are asked
+    /// about it meanwhile.
+    async fn look_or_tell(&self, open: &mut Option<Open>) -> Result<Observation, ClientError> {
+        let mut look = std::pin::pin!(self.look(open));
+        match tokio::time::timeout(SLOW, &mut look).await {
+            Ok(seen) => seen,
+            Err(_slow) => {
+                // Nobody may be listening any more: the next report finds that out.
+                let _ = self.reports.send(Report::Slow { server: self.id }).await;
+                look.await
+            }
         }
     }
 
