@@ -58,7 +58,7 @@ gtid-strict-mode = 1
 read-only = 1
 
 # A dead connection between servers is noticed in seconds.
-slave-net-timeout = 2
+slave-net-timeout = 3
 # A replica that starts with both threads throws its relay log away, which may be the only copy of an acknowledged
 # commit (MDEV-4698): hadal starts them, one after the other.
 skip-slave-start = 1

@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// In seconds. A receiving thread whose source is silent gives up after this. It then tries to connect, and while it waits for
 /// an answer to that, it cannot be stopped for twice this time (tried on MariaDB 10.11): so it should not be shorter than
 /// hadal needs to become suspicious and have it stopped before.
-const NET_TIMEOUT: u32 = 2;
+const NET_TIMEOUT: u32 = 3;
 
 /// How long a replica may take to apply what it has received.
 const DRAIN: Duration = Duration::from_secs(60);
