@@ -15,6 +15,7 @@ mod coordination;
 mod healing;
 mod orders;
 mod preparing;
+mod saving;
 mod steering;
 
 pub(crate) use controller::Controller;

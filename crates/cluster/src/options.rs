@@ -1,6 +1,7 @@
 //! What the observer of one cluster needs to know.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql_client::{ConnectOptions, LoginRequest, Secret};
@@ -56,6 +57,8 @@ pub struct ControlOptions {
     pub switchover_timeout: Duration,
     /// How long transactions may go on in a switchover before they are ended.
     pub grace: Duration,
+    /// Folder for transactions of servers that were left behind.
+    pub keep_in: Option<PathBuf>,
 }
 
 /// Who replaces a primary that is gone.
@@ -83,6 +86,7 @@ impl Default for ControlOptions {
             pause_between_failovers: Duration::from_secs(60),
             switchover_timeout: Duration::from_secs(10),
             grace: Duration::from_secs(1),
+            keep_in: None,
         }
     }
 }

@@ -32,7 +32,9 @@ pub(super) fn observe(config: &Config, tasks: &mut Tasks, shutdown: &Shutdown) -
     let node = config.node.effective_name();
     let agreement = agreement(config);
     let start = |(name, cluster): (&String, &Cluster)| {
-        let (mut service, handle) = ClusterService::new(name, options(cluster, &node));
+        let mut options = options(cluster, &node);
+        options.control.keep_in = Some(config.node.data_dir.join("extra"));
+        let (mut service, handle) = ClusterService::new(name, options);
         if cluster.failover != Failover::Off
             && let Some(agreement) = &agreement
         {
@@ -91,6 +93,7 @@ fn control(cluster: &Cluster) -> ControlOptions {
         pause_between_failovers: ms(cluster.failover_pause_ms),
         switchover_timeout: ms(cluster.switchover_timeout_ms),
         grace: ms(cluster.switchover_grace_ms),
+        keep_in: None,
     }
 }
 

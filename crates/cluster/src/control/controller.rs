@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use coordination::{Leadership, Maintenance, Standing, Versioned};
 use tokio::sync::{mpsc, watch};
-use topology::Writes;
+use topology::{Extra, Writes};
 
 use super::acknowledging::Acknowledging;
 use super::healing::{Cure, Healing};
 use super::preparing::Preparation;
+use super::saving;
 use super::{Coordination, Order, OrderError, OrderReport, Ordered, Steering};
 use crate::board::Picture;
 use crate::detect::death::{self, Patience, ReplicaSigns, Verdict};
@@ -373,7 +374,8 @@ impl Controller {
                 (server, "follows the primary", replica::follow(&self.options, server, &primary).await)
             }
             Cure::Start(server) => (server, "started", replica::start(&self.options, server).await),
-            Cure::Quarantine(server, why) => {
+            Cure::Quarantine(server, why, extra) => {
+                let why = &format!("{why}{}", self.save(situation, server, extra).await);
                 let server = Some(server.clone());
                 self.steering.note(EventKind::Action, server, "rejoin", "quarantined", why).await;
                 return Ok(());
@@ -386,6 +388,18 @@ impl Controller {
         };
         self.steering.note(EventKind::Action, Some(server.clone()), "rejoin", to, &why).await;
         Ok(())
+    }
+
+    /// Keeps what only this server has; says where, or why not.
+    async fn save(&self, situation: &Situation, server: &str, extra: &[Extra]) -> String {
+        if extra.is_empty() {
+            return String::new();
+        }
+        let position = situation.member(server).map(|m| m.position.clone()).unwrap_or_default();
+        match saving::save(&self.options, &situation.cluster, server, extra, &position).await {
+            Ok(path) => format!("; they are kept in {}", path.display()),
+            Err(why) => format!("; they could not be kept: {why}"),
+        }
     }
 
     async fn obey(&mut self, ordered: Ordered) {

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use topology::Extra;
+
 use crate::plan::{Rejoin, Situation, rejoin};
 
 /// The shortest time between two attempts on one server; it doubles with every failure.
@@ -18,8 +20,8 @@ pub(super) enum Cure {
     Follow(String),
     /// Its threads were stopped by its restart.
     Start(String),
-    /// Nothing can be done by itself; people are told why.
-    Quarantine(String, String),
+    /// Nothing can be done by itself; people are told why, and what only this server has is kept.
+    Quarantine(String, String, Vec<Extra>),
 }
 
 /// What is known of servers that are not well.
@@ -82,13 +84,13 @@ impl Healing {
                 Ok(Rejoin::Ahead(extra)) => {
                     let list: Vec<_> = extra.iter().map(ToString::to_string).collect();
                     let why = format!("it has transactions that the primary never had: {}", list.join(", "));
-                    if let Some(cure) = self.quarantine(&server, why) {
+                    if let Some(cure) = self.quarantine(&server, why, extra) {
                         return Some(cure);
                     }
                 }
                 Ok(Rejoin::Broken(why)) => {
                     if let Some(cure) =
-                        self.quarantine(&server, format!("its applying thread is broken: {why}"))
+                        self.quarantine(&server, format!("its applying thread is broken: {why}"), Vec::new())
                     {
                         return Some(cure);
                     }
@@ -114,8 +116,8 @@ impl Healing {
     }
 
     /// Tells once that a server is left alone.
-    fn quarantine(&mut self, server: &str, why: String) -> Option<Cure> {
+    fn quarantine(&mut self, server: &str, why: String, extra: Vec<Extra>) -> Option<Cure> {
         let known = self.quarantined.insert(server.to_owned(), why.clone());
-        (known.as_ref() != Some(&why)).then(|| Cure::Quarantine(server.to_owned(), why))
+        (known.as_ref() != Some(&why)).then(|| Cure::Quarantine(server.to_owned(), why, extra))
     }
 }

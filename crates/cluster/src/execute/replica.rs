@@ -149,6 +149,16 @@ pub(crate) async fn follow(options: &ObserveOptions, server: &str, to: &str) -> 
     Ok(())
 }
 
+/// The name of the oldest binary log that the server has.
+pub(crate) async fn first_binary_log(options: &ObserveOptions, server: &str) -> Result<String, StepError> {
+    let mut link = Link::open(options, server).await?;
+    let logs = link.query("listing its binary logs", "SHOW BINARY LOGS").await?;
+    let first =
+        logs.get(0, "Log_name").map(str::to_owned).ok_or_else(|| link.unexpected("it has no binary log"))?;
+    link.close().await;
+    Ok(first)
+}
+
 /// Starts what was stopped. With both threads stopped the relay log is thrown away, so it must have been applied.
 pub(crate) async fn start(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
