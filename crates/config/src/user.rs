@@ -6,7 +6,7 @@ section! {
     /// Settings of one user. A user needs a section only for what differs from the cluster's settings.
     pub struct User {
         /// The password, where hadal needs it: with `accounts = "config"`, or for an account whose plugin is not
-        /// `mysql_native_password`.
+        /// `mysql_native_password`. An `ed25519` account can do without, and then shares no connections.
         [] password: Option<Secret> = None;
         /// The cluster of the user. Needed only where there are several.
         [] cluster: Option<String> = None;

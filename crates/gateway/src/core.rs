@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use config::Config;
+use tokio::sync::Semaphore;
 use topology::{ClusterView, GtidPosition, MariaGtid, ServerId, ViewCell};
 
 use crate::globals::GlobalChanges;
@@ -77,6 +78,8 @@ pub(crate) struct ClusterEntry {
     pub(crate) round_robin: AtomicU64,
     databases: AtomicU64,
     pub(crate) held: Held,
+    /// Places for clients that prove themselves to the primary.
+    pub(crate) forwarding: Arc<Semaphore>,
 }
 
 /// More servers than this in one cluster share their counters.
@@ -94,6 +97,7 @@ impl ClusterEntry {
             round_robin: AtomicU64::new(0),
             databases: AtomicU64::new(0),
             held: Held::default(),
+            forwarding: Arc::new(Semaphore::new(crate::session::FORWARDED_AT_ONCE)),
         }
     }
 

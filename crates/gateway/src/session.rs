@@ -19,6 +19,7 @@ mod displaced;
 mod dynamic;
 mod execute;
 mod finish;
+mod forwarded;
 mod globals;
 mod hold;
 mod identity;
@@ -28,6 +29,7 @@ mod last;
 mod lease;
 mod login;
 mod opening;
+mod own_connection;
 mod own_ids;
 mod pinning;
 mod pins;
@@ -43,6 +45,7 @@ mod statement;
 mod sync;
 
 pub(crate) use client::Client;
+pub(crate) use forwarded::MOST_AT_ONCE as FORWARDED_AT_ONCE;
 pub(crate) use pins::Pins;
 pub(crate) use statement::Texts;
 

@@ -11,6 +11,8 @@ mod host_pattern;
 pub enum AuthMethod {
     /// `mysql_native_password`: SHA1(SHA1(password)); `None` is the empty password.
     Native(Option<[u8; 20]>),
+    /// `ed25519`: the public key. A proof can be checked by it, and holds for one server connection alone.
+    Ed25519([u8; 32]),
     /// Another plugin, by its name. hadal needs the password in `[users.*]` for it.
     Other(String),
 }

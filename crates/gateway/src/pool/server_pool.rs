@@ -136,7 +136,7 @@ impl ServerPool {
 
     /// Gives a connection back. The caller has proved that its last response is complete and nothing is open on it.
     pub(crate) fn put(self: &Arc<Self>, backend: Backend) {
-        if backend.generation != self.generation() {
+        if backend.exclusive || backend.generation != self.generation() {
             return;
         }
         if self.waiting.load(Ordering::SeqCst) > 0 {

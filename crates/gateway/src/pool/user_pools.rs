@@ -72,6 +72,8 @@ pub(crate) struct PoolOwner {
     pub(crate) host: Arc<str>,
     /// What servers store of the password.
     pub(crate) stored: Option<[u8; 20]>,
+    /// Its connections are opened by its clients' own proofs, and are theirs alone.
+    pub(crate) forwarded: bool,
 }
 
 /// The pools of all users. Looked up at login, not for each statement.

@@ -200,7 +200,7 @@ impl Session {
         if absorbed.trackers {
             backend.track().await?;
         }
-        if absorbed.timeouts {
+        if absorbed.timeouts && !self.has_own_connection() {
             backend.query(b"SET wait_timeout=DEFAULT, interactive_timeout=DEFAULT").await?;
         }
         Ok(())

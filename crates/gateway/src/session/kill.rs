@@ -160,6 +160,13 @@ impl Session {
         let address = self.worker.core.address_of(place);
         let failed =
             |why: String| error(UNREACHABLE, "HY000", format!("hadal: could not kill on {address}: {why}"));
+        if self.has_own_connection() {
+            let _guard = target.guard_kill();
+            return match target.backend() == Some((place, thread)) {
+                true => self.kill_over_own(place, &format!("KILL {what} {thread}")).await,
+                false => Ok(()),
+            };
+        }
         let mut client = self.connect_beside(place).await.map_err(failed)?;
         // Between the look and the kill the connection must not go to somebody else.
         let _guard = target.guard_kill();
