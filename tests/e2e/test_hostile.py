@@ -272,6 +272,51 @@ def test_counts_of_rows_are_kept_in_variables_and_tie_nobody_to_a_replica(few, o
     assert ask(client, "SELECT @found, @counted") == [(str(rows).encode(), b"-1")]
 
 
+COUNTS = {
+    "mixed": ("SELECT ROW_COUNT(), FOUND_ROWS() + 1 AS f, 'x'", (b"3", b"1", b"x")),
+    "in an expression": ("SELECT IF(ROW_COUNT() = 3, 'three', 'other')", (b"three",)),
+    "of one of its own": ("UPDATE kept SET note = 'x' WHERE 1 = 0; SELECT ROW_COUNT()", (b"0",)),
+    "of one of its own, of two": ("DO 1; SELECT ROW_COUNT(), 'x'", (b"0", b"x")),
+}
+
+
+@pytest.mark.parametrize("question", COUNTS)
+def test_counts_are_known_when_others_have_the_connection(one, opened, question):
+    asking, other = enter(opened, one), enter(opened, one)
+    assert ask(asking, "INSERT INTO kept (note) VALUES ('a'), ('b'), ('c')") == "OK"
+    assert ask(other, "INSERT INTO kept (note) VALUES ('d')") == "OK"
+    statement, expected = COUNTS[question]
+    packets = asking.query(statement)
+    assert error_of(packets) is None, packets
+    columns = len(expected)
+    row = next(packet for packet in reversed(packets) if packet[:1] != b"\xfe")
+    assert tuple(WireClient.text_values(row, columns)) == expected
+
+
+def test_a_count_that_is_asked_for_in_an_expression_has_its_own_name(one, connect, opened):
+    asking, other = connect(port=one.port), enter(opened, one)
+    with asking.cursor() as cursor:
+        cursor.execute("UPDATE kept SET note = CONCAT(note, '+')")
+        rows = cursor.rowcount
+        assert ask(other, "DO 1") == "OK"
+        cursor.execute("SELECT row_count( ), FOUND_ROWS() + 1")
+        assert cursor.fetchall() == ((rows, 2),)
+        assert [column[0] for column in cursor.description] == ["row_count( )", "FOUND_ROWS() + 1"]
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+@pytest.mark.parametrize("statement", ["SET NAMES DEFAULT", "SET CHARACTER SET utf8mb4", "SET NAMES utf8mb4"])
+def test_a_change_of_character_set_leaves_the_counts_alone(few, opened, statement, pinned):
+    client = enter(opened, few)
+    if pinned:
+        assert ask(client, "SET @a = 1") == "OK"
+    for question, expected in [("SELECT ROW_COUNT()", b"0"), ("SELECT 0 + ROW_COUNT()", b"0"), ("SELECT FOUND_ROWS()", b"4")]:
+        assert len(ask(client, "SELECT SQL_CALC_FOUND_ROWS a FROM numbers LIMIT 4 OFFSET 0")) == 4
+        assert len(ask(client, "SELECT a FROM numbers ORDER BY a LIMIT 4")) == 4
+        assert ask(client, statement) == "OK"
+        assert ask(client, question) == [(expected,)]
+
+
 def is_leasing(endpoint, opened, client):
     watcher = enter(opened, endpoint, user=ADMIN_USER, password=ADMIN_PASSWORD)
     rows = ask(watcher, "SHOW HADAL SESSIONS")

@@ -164,6 +164,7 @@ impl Session {
         }
         self.statements.clear();
         self.dynamic_texts.clear();
+        self.dynamic_names.clear();
         self.globals_seen = self.worker.core.global_changes.count();
         self.closed_statements = 0;
         self.timeouts.clear();

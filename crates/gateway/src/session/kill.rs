@@ -99,6 +99,27 @@ impl Session {
         }
     }
 
+    /// A stored routine may say KILL. What kind of KILL it was of a session, and what the routine would have done next,
+    /// nobody can tell from outside.
+    pub(super) async fn call(&mut self, mut job: Job<'_>) -> Result<(), End> {
+        job.may_kill = true;
+        self.run(job).await?;
+        match self.killing.take() {
+            Some(Killing::Unknown { id, packet }) => {
+                let text = format!(
+                    "Unknown thread id: {id} (hadal: servers do not know sessions by these ids, so that a stored routine \
+                     cannot KILL one; say KILL outside of it)"
+                );
+                let mut sequence = packet.get(3).copied().unwrap_or_default();
+                let refusal = error(NO_SUCH_THREAD, "HY000", text).encode();
+                mysql_wire::write_packet(&mut self.client.output, &mut sequence, &refusal);
+                self.flush().await
+            }
+            Some(Killing::Itself) => Err(End::Killed),
+            None => Ok(()),
+        }
+    }
+
     /// `COM_PROCESS_KILL`.
     pub(super) async fn process_kill(&mut self, command: &CommandPacket) -> Result<(), End> {
         let id = mysql_wire::stmt::statement_id(command.payload()).unwrap_or_default();
