@@ -42,8 +42,7 @@ fn asks(facts: &Facts) -> bool {
 
 /// Whether the OK of a statement that may set the insert id tells whether it did.
 fn tells_insert_id(facts: &Facts) -> bool {
-    let returns_rows =
-        facts.verb == Verb::Select || facts.digest_text.to_ascii_uppercase().contains("RETURNING");
+    let returns_rows = facts.verb == Verb::Select || facts.effects.contains(Effects::RETURNS_ROWS);
     facts.statements == 1 && !returns_rows
 }
 
