@@ -15,7 +15,7 @@ section! {
         /// Instead of the cluster's.
         [] transaction_split: Option<TransactionSplit> = None;
         /// Instead of the `max_connections` of the cluster's pool.
-        [restart] max_connections: Option<u32> = None;
+        [] max_connections: Option<u32> = None;
         /// Instead of the cluster's.
         [] balance: Option<Balance> = None;
     }

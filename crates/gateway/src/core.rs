@@ -19,6 +19,7 @@ use crate::place::{ClusterIndex, Place};
 use crate::pool::UserPoolsMap;
 use crate::registry::Registry;
 use crate::rules::Rules;
+use crate::settings::ClusterSettings;
 use crate::state::{Interner, StateSet};
 
 /// What the gateway asks of the control plane. Calls return at once.
@@ -166,6 +167,16 @@ impl Core {
 
     pub(crate) fn cluster(&self, index: ClusterIndex) -> &ClusterEntry {
         &self.clusters[usize::from(index.0) % self.clusters.len().max(1)]
+    }
+
+    pub(crate) fn cluster_names(&self) -> impl Iterator<Item = &str> {
+        self.clusters.iter().map(|entry| &*entry.name)
+    }
+
+    /// Gives every pool the limits that the configuration has now.
+    pub(crate) fn spread_limits(&self) {
+        let config = self.config.load();
+        self.pools.set_limits(|user| ClusterSettings::of(&config, user, self.cluster_names()).limits());
     }
 
     pub(crate) fn cluster_named(&self, name: &str) -> Option<ClusterIndex> {

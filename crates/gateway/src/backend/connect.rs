@@ -66,7 +66,7 @@ pub(crate) fn options(slot: &Slot, opening: &Opening<'_>) -> ConnectOptions {
             max_packet: 1 << 30,
             attributes: attributes(),
         },
-        timeout: pool.limits.connect_timeout,
+        timeout: pool.limits().connect_timeout,
     }
 }
 
@@ -107,7 +107,7 @@ impl Backend {
             thread_id: connected.session.thread_id,
             capabilities: opening.capabilities,
             state: opening.state.clone(),
-            statements: Statements::new(pool.limits.prepared_statements),
+            statements: Statements::new(pool.limits().prepared_statements),
             opened: now,
             entered: now,
             databases: 0,

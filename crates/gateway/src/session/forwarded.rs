@@ -164,7 +164,7 @@ impl Forwarding<'_> {
     async fn occupy(&self, identity: &Identity, place: Place) -> Result<Result<Occupied, ServerError>, End> {
         let pool = identity.pools.at(place);
         let doors = self.worker.core.cluster(place.cluster).forwarding.clone();
-        let entered = tokio::time::timeout(pool.limits.wait_timeout, doors.acquire_owned());
+        let entered = tokio::time::timeout(pool.limits().wait_timeout, doors.acquire_owned());
         let Ok(Ok(door)) = unless_stopped(self.shared, entered).await? else {
             let text = format!(
                 "hadal: {MOST_AT_ONCE} clients of cluster {} have not proved who they are yet; try again",

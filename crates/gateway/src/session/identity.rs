@@ -169,17 +169,16 @@ fn identity(
     credentials: Credentials,
 ) -> Identity {
     let core = &worker.core;
-    let names = core.clusters.iter().map(|entry| &*entry.name);
-    let settings = ClusterSettings::of(&core.config.load(), &claim.user, names);
+    let config = core.config.load_full();
+    let settings = ClusterSettings::of(&config, &claim.user, core.cluster_names());
     let Credentials { secret, stored, forwarded } = credentials;
-    let mut limits = settings.limits();
-    if forwarded {
-        // hadal cannot log in by itself.
-        limits.iter_mut().for_each(|limits| limits.min_idle = 0);
-    }
     let host = account.map_or("", |account| &account.host);
     let owner = PoolOwner { user: claim.user.as_str().into(), host: host.into(), stored, forwarded };
-    let pools = core.pools.of(owner, limits, core.workers, secret);
+    let pools = core.pools.of(owner, settings.limits(), core.workers, secret);
+    if !Arc::ptr_eq(&config, &core.config.load()) {
+        // Reloaded meanwhile: these may have been made with the limits from before.
+        core.spread_limits();
+    }
     Identity {
         user: claim.user.as_str().into(),
         cluster,
