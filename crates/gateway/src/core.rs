@@ -14,6 +14,7 @@ use topology::{ClusterView, GtidPosition, MariaGtid, ServerId, ViewCell};
 use crate::globals::GlobalChanges;
 use crate::hold::Held;
 use crate::metrics::Metrics;
+use crate::names::{HostNames, System};
 use crate::outstanding::Outstanding;
 use crate::place::{ClusterIndex, Place};
 use crate::pool::UserPoolsMap;
@@ -143,6 +144,7 @@ pub(crate) struct Core {
     pub(crate) started: Instant,
     pub(crate) new_connection_state: Arc<StateSet>,
     pub(crate) global_changes: GlobalChanges,
+    pub(crate) names: HostNames,
 }
 
 impl Core {
@@ -162,6 +164,7 @@ impl Core {
             started: Instant::now(),
             new_connection_state,
             global_changes: GlobalChanges::default(),
+            names: HostNames::new(Arc::new(System)),
         }
     }
 

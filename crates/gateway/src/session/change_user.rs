@@ -5,7 +5,7 @@ use mysql_wire::{AuthSwitchRequest, Challenge, ChangeUser, ServerError};
 
 use super::client::CommandPacket;
 use super::forwarded::{Applicant, Asked, Forwarding};
-use super::identity::{Claim, Proof, Standing, identify, refresh};
+use super::identity::{Claim, Proof, Standing, identify, learn_host, refresh};
 use super::login::read_packet;
 use super::{End, Identity, Session, error};
 use crate::backend::Backend;
@@ -22,6 +22,7 @@ impl Session {
             database: wish.database.map(<[u8]>::to_vec),
         };
         let collation = wish.collation;
+        learn_host(&self.worker, &claim).await;
         let mut sequence = command.sequence;
         let scramble = crate::scramble::fresh();
         let sha2 = wish.plugin == Some(b"caching_sha2_password")

@@ -237,18 +237,36 @@ pub(super) fn access_denied(
     claim: &Claim,
     with_password: bool,
 ) -> ServerError {
-    let host = client_name(worker, cluster, claim.client).unwrap_or_else(|| claim.client.to_string());
+    let host = client_name(worker, cluster, claim.client).unwrap_or_else(|| claim.client.to_string().into());
     let using = if with_password { "YES" } else { "NO" };
     let text = format!("Access denied for user '{}'@'{host}' (using password: {using})", claim.user);
     error(1045, "28000", text)
 }
 
-/// The client's host name, where a server would know it without asking anybody: the machine itself.
-fn client_name(worker: &Worker, cluster: ClusterIndex, ip: IpAddr) -> Option<String> {
+/// The client's host name as the servers of a cluster would find it, as far as it is known.
+fn client_name(worker: &Worker, cluster: ClusterIndex, ip: IpAddr) -> Option<Arc<str>> {
+    resolves_names(worker, cluster).then(|| worker.core.names.known(ip)).flatten()
+}
+
+fn resolves_names(worker: &Worker, cluster: ClusterIndex) -> bool {
     let view = worker.core.cluster(cluster).view();
     let skip = view.catalogue.globals.get("skip_name_resolve");
-    let resolves = !skip.is_some_and(|v| v.eq_ignore_ascii_case("ON") || v == "1");
-    (resolves && ip.is_loopback()).then(|| "localhost".to_owned())
+    !skip.is_some_and(|v| v.eq_ignore_ascii_case("ON") || v == "1")
+}
+
+/// Has the client's host name found out, if an account of this name depends on it.
+async fn learn_name(worker: &Worker, cluster: ClusterIndex, user: &str, ip: IpAddr) {
+    let matters = worker.core.cluster(cluster).view().accounts.depend_on_host_names(user);
+    if matters && resolves_names(worker, cluster) {
+        worker.core.names.learn(ip).await;
+    }
+}
+
+/// The same before a client is identified.
+pub(super) async fn learn_host(worker: &Worker, claim: &Claim) {
+    if let Some(cluster) = worker.core.home_of(&claim.user) {
+        learn_name(worker, cluster, &claim.user, claim.client).await;
+    }
 }
 
 /// How long a login may wait for the accounts to be read again.
@@ -257,7 +275,9 @@ const FRESH_ACCOUNTS: Duration = Duration::from_secs(2);
 /// Has the accounts read again; true if that was done soon enough.
 pub(super) async fn refresh(worker: &Worker, claim: &Claim) -> bool {
     let Some(cluster) = worker.core.home_of(&claim.user) else { return false };
-    refresh_cluster(worker, cluster).await
+    let refreshed = refresh_cluster(worker, cluster).await;
+    learn_host(worker, claim).await;
+    refreshed
 }
 
 async fn refresh_cluster(worker: &Worker, cluster: ClusterIndex) -> bool {
@@ -270,9 +290,13 @@ impl Session {
     /// account for its host is there, too, with the same password.
     pub(super) async fn admit_to(&mut self, cluster: ClusterIndex) -> Result<(), ServerError> {
         let accounts = self.worker.core.cluster(cluster).view().accounts.clone();
-        if self.admitted.iter().any(|(at, known)| *at == cluster && Arc::ptr_eq(known, &accounts)) {
+        let admitted = |(at, known): &(ClusterIndex, Arc<topology::Accounts>)| {
+            *at == cluster && Arc::ptr_eq(known, &accounts)
+        };
+        if self.admitted.iter().any(admitted) {
             return Ok(());
         }
+        learn_name(&self.worker, cluster, &self.identity.user, self.shared.client.ip()).await;
         if let Err(refused) = self.find_account(cluster, &accounts) {
             // It may have been made a moment ago.
             if !Box::pin(refresh_cluster(&self.worker, cluster)).await {
@@ -302,7 +326,7 @@ impl Session {
         let host_name = client_name(&self.worker, cluster, ip);
         let host = ClientHost { ip, name: host_name.as_deref() };
         let Some(account) = accounts.find(user, &host) else {
-            let host = host_name.as_deref().map_or_else(|| ip.to_string(), str::to_owned);
+            let host = host_name.as_deref().map_or_else(|| ip.to_string(), ToOwned::to_owned);
             return denied(format!(
                 "which has no account for '{user}'@'{host}'; create it there with the same password"
             ));

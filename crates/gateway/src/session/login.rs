@@ -92,6 +92,7 @@ impl Login {
         let token = response.auth.to_vec();
         let plugin = response.plugin.map(<[u8]>::to_vec);
         let collation = u16::from(response.collation);
+        super::identity::learn_host(&self.worker, &claim).await;
         let proof = self.prove(&claim, token, plugin).await?;
         let identity = match self.identify(&claim, &proof).await {
             Ok(Standing::Known(identity)) => identity,
