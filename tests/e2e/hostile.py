@@ -1,11 +1,18 @@
-"""What clients in `test_hostile.py` do on the wire, without a driver's opinions."""
+"""What the tests named `test_hostile…` share: servers, gateways with few connections, and what clients do on the wire."""
 
+import contextlib
 import socket
 import struct
 
+import pytest
 from wire import capability
 from wire.client import ServerError, WireClient, native_scramble
 from wire.codec import Reader, execute_payload
+
+from e2e.harness.gateway import Gateway
+from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
+from e2e.harness.topology import Endpoint, Topology
+from e2e.harness.waiting import eventually
 
 OLD_EOF = capability.DEFAULT | capability.MULTI_STATEMENTS
 NEW_EOF = OLD_EOF | capability.DEPRECATE_EOF
@@ -141,3 +148,91 @@ def change_user(client, endpoint):
         client.send(native_scramble(endpoint.password, reader.rest()[:20]), client.sequence + 1)
         answer = client.receive()
     return answer
+
+
+def folder_of(request):
+    """A short name of a test module's own."""
+    return request.module.__name__.rpartition("test_")[2].replace("_", "-")
+
+
+@pytest.fixture(scope="module")
+def servers(scratch, template, request):
+    made = Topology(scratch / folder_of(request), template, replicas=1)
+    try:
+        made.start()
+        made.primary.sql(*SCHEMA, *ROUTINES)
+        made.settle()
+        yield made
+    finally:
+        made.destroy()
+
+
+def beside(scratch, servers, binary, name, **settings):
+    """Another gateway before the same servers."""
+    if binary is None:
+        return contextlib.nullcontext(servers.endpoint)
+    gateway = Gateway(binary, scratch / f"{servers.folder.name}-{name}", servers.servers, **settings)
+
+    @contextlib.contextmanager
+    def running():
+        gateway.start()
+        try:
+            yield Endpoint(gateway.port)
+        finally:
+            gateway.stop()
+
+    running_gateway = running()
+    running_gateway.gateway = gateway
+    return running_gateway
+
+
+@pytest.fixture(scope="module")
+def one(scratch, servers, binary):
+    """A gateway with a single connection to each server and user: whatever stays on it, the next client gets."""
+    with beside(scratch, servers, binary, "one", pool="max_connections = 1\nwait_timeout_ms = 5000") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def few(scratch, servers, binary):
+    with beside(scratch, servers, binary, "few", pool="max_connections = 3\nwait_timeout_ms = 5000") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def opened():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def late(scratch, template, binary, request):
+    """Replicas two seconds late, which stay in rotation."""
+    made = Topology(scratch / f"{folder_of(request)}-late", template, replicas=1, binary=binary, delay=2, cluster="max_lag_ms = 60000")
+    try:
+        made.start()
+        made.primary.sql("CREATE TABLE app.kept (id INT PRIMARY KEY, note VARCHAR(50))", NOTES)
+        eventually(lambda: made.replicas[0].sql("SHOW FUNCTION STATUS WHERE name = 'notes'"), what="the replica has it")
+        yield made
+    finally:
+        made.destroy()
+
+
+def is_leasing(endpoint, opened, client):
+    watcher = enter(opened, endpoint, user=ADMIN_USER, password=ADMIN_PASSWORD)
+    rows = ask(watcher, "SHOW HADAL SESSIONS")
+    if isinstance(rows, int):
+        return False
+    return any(row[0] == str(client.greeting.thread_id).encode() and row[6] is not None for row in rows)
+
+
+@contextlib.contextmanager
+def busy(opened, endpoint, servers, count, seconds):
+    """All connections are in use."""
+    clients = [enter(opened, endpoint) for _ in range(count)]
+    text = f"INSERT INTO sink SELECT SLEEP({seconds})"
+    for client in clients:
+        begin(client, text)
+    running = f"SELECT COUNT(*) FROM information_schema.processlist WHERE info = '{text}'"
+    eventually(lambda: servers.primary.sql(running) == ((count,),), what="all connections are busy")
+    yield clients

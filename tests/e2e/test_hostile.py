@@ -12,83 +12,35 @@ import threading
 import time
 
 import pytest
-from e2e.harness.gateway import Gateway
 from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
-from e2e.harness.topology import Endpoint, Topology
 from e2e.harness.waiting import eventually
 from e2e.hostile import (
     BLOB,
     NEW_EOF,
-    NOTES,
     OLD_EOF,
     ROOT,
-    ROUTINES,
-    SCHEMA,
     STRING,
     ask,
     begin,
-    change_user,
+    beside,
+    busy,
     enter,
     error_of,
     execute,
     fetch,
+    few,
+    is_leasing,
+    late,
     leave,
     long_data,
+    one,
+    opened,
     prepare,
+    servers,
 )
 from wire import capability
 from wire.client import ServerError, WireClient
 from wire.codec import lenenc_bytes
-
-@pytest.fixture(scope="module")
-def servers(scratch, template):
-    made = Topology(scratch / "hostile", template, replicas=1)
-    try:
-        made.start()
-        made.primary.sql(*SCHEMA, *ROUTINES)
-        made.settle()
-        yield made
-    finally:
-        made.destroy()
-
-
-def beside(scratch, servers, binary, name, **settings):
-    """Another gateway before the same servers."""
-    if binary is None:
-        return contextlib.nullcontext(servers.endpoint)
-    gateway = Gateway(binary, scratch / f"hostile-{name}", servers.servers, **settings)
-
-    @contextlib.contextmanager
-    def running():
-        gateway.start()
-        try:
-            yield Endpoint(gateway.port)
-        finally:
-            gateway.stop()
-
-    running_gateway = running()
-    running_gateway.gateway = gateway
-    return running_gateway
-
-
-@pytest.fixture(scope="module")
-def one(scratch, servers, binary):
-    """A gateway with a single connection to each server and user: whatever stays on it, the next client gets."""
-    with beside(scratch, servers, binary, "one", pool="max_connections = 1\nwait_timeout_ms = 5000") as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
-def few(scratch, servers, binary):
-    with beside(scratch, servers, binary, "few", pool="max_connections = 3\nwait_timeout_ms = 5000") as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def opened():
-    with contextlib.ExitStack() as stack:
-        yield stack
-
 
 UNTOUCHED = [(b"SYSTEM", None, b"1", b"0")]
 STATE = "SELECT @@time_zone, @left, @@autocommit, @@sql_mode LIKE '%ANSI%' FROM (SELECT NEXTVAL(tickets)) t"
@@ -272,12 +224,59 @@ def test_counts_of_rows_are_kept_in_variables_and_tie_nobody_to_a_replica(few, o
     assert ask(client, "SELECT @found, @counted") == [(str(rows).encode(), b"-1")]
 
 
-def is_leasing(endpoint, opened, client):
-    watcher = enter(opened, endpoint, user=ADMIN_USER, password=ADMIN_PASSWORD)
-    rows = ask(watcher, "SHOW HADAL SESSIONS")
-    if isinstance(rows, int):
-        return False
-    return any(row[0] == str(client.greeting.thread_id).encode() and row[6] is not None for row in rows)
+COUNTS = {
+    "mixed": ("SELECT ROW_COUNT(), 'x'", (b"3", b"x")),
+    "in an expression": ("SELECT IF(ROW_COUNT() = 3, 'three', 'other')", (b"three",)),
+    "of one of its own": ("UPDATE kept SET note = 'x' WHERE 1 = 0; SELECT ROW_COUNT()", (b"0",)),
+    "of one of its own, of two": ("DO 1; SELECT ROW_COUNT(), 'x'", (b"0", b"x")),
+}
+
+
+@pytest.mark.parametrize("question", COUNTS)
+def test_counts_are_known_when_others_have_the_connection(one, opened, question):
+    asking, other = enter(opened, one), enter(opened, one)
+    assert ask(asking, "INSERT INTO kept (note) VALUES ('a'), ('b'), ('c')") == "OK"
+    assert ask(other, "INSERT INTO kept (note) VALUES ('d')") == "OK"
+    statement, expected = COUNTS[question]
+    packets = asking.query(statement)
+    assert error_of(packets) is None, packets
+    columns = len(expected)
+    row = next(packet for packet in reversed(packets) if packet[:1] != b"\xfe")
+    assert tuple(WireClient.text_values(row, columns)) == expected
+
+
+def test_a_count_that_is_asked_for_in_an_expression_has_its_own_name(one, connect, opened):
+    asking, other = connect(port=one.port), enter(opened, one)
+    with asking.cursor() as cursor:
+        cursor.execute("UPDATE kept SET note = CONCAT(note, '+')")
+        rows = cursor.rowcount
+        assert ask(other, "DO 1") == "OK"
+        cursor.execute("SELECT row_count( ), 'x'")
+        assert cursor.fetchall() == ((rows, "x"),)
+        assert [column[0] for column in cursor.description] == ["row_count( )", "x"]
+
+
+def test_rows_that_were_found_are_known_when_others_have_the_connection(one, connect, opened):
+    asking, other = connect(port=one.port), enter(opened, one)
+    with asking.cursor() as cursor:
+        cursor.execute("SELECT a FROM numbers ORDER BY a LIMIT 4")
+        assert ask(other, "DO 1") == "OK"
+        cursor.execute("SELECT FOUND_ROWS() + 1, ROW_COUNT()")
+        assert cursor.fetchall() == ((5, -1),)
+        assert [column[0] for column in cursor.description] == ["FOUND_ROWS() + 1", "ROW_COUNT()"]
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+@pytest.mark.parametrize("statement", ["SET NAMES DEFAULT", "SET CHARACTER SET utf8mb4", "SET NAMES utf8mb4"])
+def test_a_change_of_character_set_leaves_the_counts_alone(few, opened, statement, pinned):
+    client = enter(opened, few)
+    if pinned:
+        assert ask(client, "SET @a = 1") == "OK"
+    for question, expected in [("SELECT ROW_COUNT()", b"0"), ("SELECT 0 + ROW_COUNT()", b"0"), ("SELECT FOUND_ROWS()", b"4")]:
+        assert len(ask(client, "SELECT SQL_CALC_FOUND_ROWS a FROM numbers LIMIT 4 OFFSET 0")) == 4
+        assert len(ask(client, "SELECT a FROM numbers ORDER BY a LIMIT 4")) == 4
+        assert ask(client, statement) == "OK"
+        assert ask(client, question) == [(expected,)]
 
 
 def test_an_insert_id_survives_a_kill_of_another_session(few, servers, opened):
@@ -362,18 +361,6 @@ def test_questions_about_the_last_statement_can_be_repeated(few, opened):
     assert len(ask(client, "SHOW ERRORS")) == 1
     assert ask(client, "GET DIAGNOSTICS CONDITION 1 @number = MYSQL_ERRNO") == "OK"
     assert ask(client, "SELECT @number") == [(b"1054",)]
-
-
-@contextlib.contextmanager
-def busy(opened, endpoint, servers, count, seconds):
-    """All connections are in use."""
-    clients = [enter(opened, endpoint) for _ in range(count)]
-    text = f"INSERT INTO sink SELECT SLEEP({seconds})"
-    for client in clients:
-        begin(client, text)
-    running = f"SELECT COUNT(*) FROM information_schema.processlist WHERE info = '{text}'"
-    eventually(lambda: servers.primary.sql(running) == ((count,),), what="all connections are busy")
-    yield clients
 
 
 def test_kill_query_works_when_all_connections_are_in_use(few, servers, opened):
@@ -547,19 +534,6 @@ def test_a_write_that_answers_with_rows_is_read_back(late, opened, write, capabi
     client, number = enter(opened, late.endpoint, capabilities), random.randrange(10**9)
     client.query(write.format(number))
     assert ask(client, f"SELECT COUNT(*) FROM kept WHERE id = {number}") == [(b"1",)]
-
-
-@pytest.fixture(scope="module")
-def late(scratch, template, binary):
-    """Replicas two seconds late, which stay in rotation."""
-    made = Topology(scratch / "late", template, replicas=1, binary=binary, delay=2, cluster="max_lag_ms = 60000")
-    try:
-        made.start()
-        made.primary.sql("CREATE TABLE app.kept (id INT PRIMARY KEY, note VARCHAR(50))", NOTES)
-        eventually(lambda: made.replicas[0].sql("SHOW FUNCTION STATUS WHERE name = 'notes'"), what="the replica has it")
-        yield made
-    finally:
-        made.destroy()
 
 
 @pytest.mark.gateway

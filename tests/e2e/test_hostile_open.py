@@ -9,119 +9,26 @@ import struct
 import time
 
 import pytest
-from e2e.harness.gateway import Gateway
-from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER
-from e2e.harness.topology import Endpoint, Topology
 from e2e.harness.waiting import eventually
 from e2e.hostile import (
-    BLOB,
     NEW_EOF,
-    NOTES,
     OLD_EOF,
     ROOT,
-    ROUTINES,
-    SCHEMA,
-    STRING,
     ask,
     begin,
+    beside,
     change_user,
     enter,
-    error_of,
     execute,
     fetch,
+    few,
     leave,
-    long_data,
+    one,
+    opened,
     prepare,
+    servers,
 )
-from wire import capability
-from wire.client import ServerError, WireClient
-from wire.codec import lenenc_bytes
-
-@pytest.fixture(scope="module")
-def servers(scratch, template):
-    made = Topology(scratch / "hostile-o", template, replicas=1)
-    try:
-        made.start()
-        made.primary.sql(*SCHEMA, *ROUTINES)
-        made.settle()
-        yield made
-    finally:
-        made.destroy()
-
-
-def beside(scratch, servers, binary, name, **settings):
-    """Another gateway before the same servers."""
-    if binary is None:
-        return contextlib.nullcontext(servers.endpoint)
-    gateway = Gateway(binary, scratch / f"hostile-o-{name}", servers.servers, **settings)
-
-    @contextlib.contextmanager
-    def running():
-        gateway.start()
-        try:
-            yield Endpoint(gateway.port)
-        finally:
-            gateway.stop()
-
-    running_gateway = running()
-    running_gateway.gateway = gateway
-    return running_gateway
-
-
-@pytest.fixture(scope="module")
-def one(scratch, servers, binary):
-    """A gateway with a single connection to each server and user: whatever stays on it, the next client gets."""
-    with beside(scratch, servers, binary, "one", pool="max_connections = 1\nwait_timeout_ms = 5000") as endpoint:
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
-def few(scratch, servers, binary):
-    with beside(scratch, servers, binary, "few", pool="max_connections = 3\nwait_timeout_ms = 5000") as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def opened():
-    with contextlib.ExitStack() as stack:
-        yield stack
-
-
-UNTOUCHED = [(b"SYSTEM", None, b"1", b"0")]
-STATE = "SELECT @@time_zone, @left, @@autocommit, @@sql_mode LIKE '%ANSI%' FROM (SELECT NEXTVAL(tickets)) t"
-
-
-def is_leasing(endpoint, opened, client):
-    watcher = enter(opened, endpoint, user=ADMIN_USER, password=ADMIN_PASSWORD)
-    rows = ask(watcher, "SHOW HADAL SESSIONS")
-    if isinstance(rows, int):
-        return False
-    return any(row[0] == str(client.greeting.thread_id).encode() and row[6] is not None for row in rows)
-
-
-@contextlib.contextmanager
-def busy(opened, endpoint, servers, count, seconds):
-    """All connections are in use."""
-    clients = [enter(opened, endpoint) for _ in range(count)]
-    text = f"INSERT INTO sink SELECT SLEEP({seconds})"
-    for client in clients:
-        begin(client, text)
-    running = f"SELECT COUNT(*) FROM information_schema.processlist WHERE info = '{text}'"
-    eventually(lambda: servers.primary.sql(running) == ((count,),), what="all connections are busy")
-    yield clients
-
-
-@pytest.fixture(scope="module")
-def late(scratch, template, binary):
-    """Replicas two seconds late, which stay in rotation."""
-    made = Topology(scratch / "late-o", template, replicas=1, binary=binary, delay=2, cluster="max_lag_ms = 60000")
-    try:
-        made.start()
-        made.primary.sql("CREATE TABLE app.kept (id INT PRIMARY KEY, note VARCHAR(50))", NOTES)
-        eventually(lambda: made.replicas[0].sql("SHOW FUNCTION STATUS WHERE name = 'notes'"), what="the replica has it")
-        yield made
-    finally:
-        made.destroy()
+from wire.client import ServerError
 
 
 def test_a_sequences_last_value_is_the_sessions_own(few, one, opened):

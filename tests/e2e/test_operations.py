@@ -1,9 +1,13 @@
 """What an operator does: check, status, explain, reload, drain."""
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
@@ -89,6 +93,68 @@ def test_a_reload_applies_without_dropping_a_connection(own_topology):
             eventually(primary_reads, within=5, what="the primary takes reads")
             cursor.execute("SELECT @kept")
             assert cursor.fetchone() == (1,)
+
+
+def reload_with(topology, old, new):
+    config = topology.gateway.config
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new))
+    request = urllib.request.Request(f"http://127.0.0.1:{topology.gateway.admin_port}/api/v1/reload", method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_pool_limits_change_without_dropping_a_connection(own_topology):
+    topology = own_topology(replicas=0, pool="max_connections = 2\nwait_timeout_ms = 300")
+
+    def limits():
+        (pool,) = [p for p in topology.gateway.json("/api/v1/pools")["pools"] if p["user"] == topology.endpoint.user]
+        return pool["max"], pool["open"]
+
+    with contextlib.ExitStack() as stack:
+
+        def pinned():
+            connection = pymysql.connect(**topology.endpoint.keywords(autocommit=True))
+            stack.callback(lambda: connection.open and connection.close())
+            with connection.cursor() as cursor:
+                cursor.execute("SET @pinned = 1")
+            return connection
+
+        def kept(connection):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT @pinned")
+                return cursor.fetchone() == (1,)
+
+        connections = [pinned(), pinned()]
+        with pytest.raises(pymysql.err.OperationalError) as error:
+            pinned()
+        assert error.value.args[0] == 1040
+        # Somebody who waits is served by a higher limit.
+        changed = reload_with(topology, "max_connections = 2\nwait_timeout_ms = 300", "max_connections = 3\nwait_timeout_ms = 20000")
+        assert [change["key"] for change in changed["changes"]] == [
+            "clusters.main.pool.max_connections",
+            "clusters.main.pool.wait_timeout_ms",
+        ]
+        assert {change["applies"] for change in changed["changes"]} == {"live"}
+        connections.append(pinned())
+        assert limits() == (3, 3)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(pinned)
+            eventually(lambda: topology.gateway.json("/api/v1/pools")["pools"][0]["waiting"] == 1)
+            reload_with(topology, "max_connections = 3", "max_connections = 4")
+            connections.append(waiting.result(10))
+        reload_with(topology, "max_connections = 4", "max_connections = 1")
+        assert limits() == (1, 4)
+        assert all(map(kept, connections))
+        for connection in connections[1:]:
+            connection.close()
+        eventually(lambda: limits() == (1, 1))
+        assert kept(connections[0])
+        # A user's own limit is another way to say it.
+        reload_with(topology, '[users.app]\n', '[users.app]\nmax_connections = 2\n')
+        connections = [connections[0], pinned()]
+        assert limits() == (2, 2)
 
 
 def test_a_wrong_reload_changes_nothing(own_topology):

@@ -3,7 +3,7 @@
 import hashlib
 import socket
 
-from . import capability
+from . import capability, ed25519
 from .codec import Reader, frame, lenenc_bytes, nul
 
 LARGEST = 2**24 - 1
@@ -149,14 +149,22 @@ class WireClient:
         self.greet()
         self.send(self.response(user, password, database, **options), 1)
         packet = self.receive()
-        if packet[:1] == b"\xfe":
-            reader = Reader(packet[1:])
-            plugin, challenge = reader.until_nul().decode(), reader.rest()
-            assert plugin == "mysql_native_password", plugin
-            self.send(native_scramble(password, challenge[:20]), self.sequence + 1)
-            packet = self.receive()
+        packet = self.prove(packet, password)
         if packet[:1] == b"\xff":
             raise ServerError(packet)
+        return packet
+
+    def prove(self, packet, password):
+        """Answers wishes for other plugins, if that is what the packet is; returns the packet after them."""
+        proof = {
+            "mysql_native_password": lambda challenge: native_scramble(password, challenge[:20]),
+            "client_ed25519": lambda challenge: ed25519.sign(password, challenge),
+        }
+        while packet[:1] == b"\xfe":
+            reader = Reader(packet[1:])
+            plugin, challenge = reader.until_nul().decode(), reader.rest()
+            self.send(proof[plugin](challenge), self.sequence + 1)
+            packet = self.receive()
         return packet
 
     # Commands.

@@ -6,7 +6,7 @@ section! {
     /// Settings of one user. A user needs a section only for what differs from the cluster's settings.
     pub struct User {
         /// The password, where hadal needs it: with `accounts = "config"`, or for an account whose plugin is not
-        /// `mysql_native_password`.
+        /// `mysql_native_password`. An `ed25519` account can do without, and then shares no connections.
         [] password: Option<Secret> = None;
         /// The cluster of the user. Needed only where there are several.
         [] cluster: Option<String> = None;
@@ -15,7 +15,7 @@ section! {
         /// Instead of the cluster's.
         [] transaction_split: Option<TransactionSplit> = None;
         /// Instead of the `max_connections` of the cluster's pool.
-        [restart] max_connections: Option<u32> = None;
+        [] max_connections: Option<u32> = None;
         /// Instead of the cluster's.
         [] balance: Option<Balance> = None;
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use mysql_wire::Capabilities;
 
-pub(crate) use connect::{OpenError, Opening, open};
+pub(crate) use connect::{OpenError, Opening, adopt, open, options};
 pub(crate) use exchange::{ExchangeError, Reply};
 pub(crate) use statements::Statements;
 
@@ -75,6 +75,8 @@ pub(crate) struct Connection {
     pub(crate) had_private: bool,
     /// Its server will close it soon: it is not given back.
     pub(crate) short_lived: bool,
+    /// The client that it was opened for has proved itself on it: nobody else ever gets it.
+    pub(crate) exclusive: bool,
     /// Its list of warnings and errors may not be empty.
     pub(crate) listed: bool,
     /// What `LAST_INSERT_ID()` gives there, where that is known.

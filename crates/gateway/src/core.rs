@@ -8,16 +8,19 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use config::Config;
+use tokio::sync::Semaphore;
 use topology::{ClusterView, GtidPosition, MariaGtid, ServerId, ViewCell};
 
 use crate::globals::GlobalChanges;
 use crate::hold::Held;
 use crate::metrics::Metrics;
+use crate::names::{HostNames, System};
 use crate::outstanding::Outstanding;
 use crate::place::{ClusterIndex, Place};
 use crate::pool::UserPoolsMap;
 use crate::registry::Registry;
 use crate::rules::Rules;
+use crate::settings::ClusterSettings;
 use crate::state::{Interner, StateSet};
 
 /// What the gateway asks of the control plane. Calls return at once.
@@ -77,6 +80,8 @@ pub(crate) struct ClusterEntry {
     pub(crate) round_robin: AtomicU64,
     databases: AtomicU64,
     pub(crate) held: Held,
+    /// Places for clients that prove themselves to the primary.
+    pub(crate) forwarding: Arc<Semaphore>,
 }
 
 /// More servers than this in one cluster share their counters.
@@ -94,6 +99,7 @@ impl ClusterEntry {
             round_robin: AtomicU64::new(0),
             databases: AtomicU64::new(0),
             held: Held::default(),
+            forwarding: Arc::new(Semaphore::new(crate::session::FORWARDED_AT_ONCE)),
         }
     }
 
@@ -138,6 +144,7 @@ pub(crate) struct Core {
     pub(crate) started: Instant,
     pub(crate) new_connection_state: Arc<StateSet>,
     pub(crate) global_changes: GlobalChanges,
+    pub(crate) names: HostNames,
 }
 
 impl Core {
@@ -157,11 +164,22 @@ impl Core {
             started: Instant::now(),
             new_connection_state,
             global_changes: GlobalChanges::default(),
+            names: HostNames::new(Arc::new(System)),
         }
     }
 
     pub(crate) fn cluster(&self, index: ClusterIndex) -> &ClusterEntry {
         &self.clusters[usize::from(index.0) % self.clusters.len().max(1)]
+    }
+
+    pub(crate) fn cluster_names(&self) -> impl Iterator<Item = &str> {
+        self.clusters.iter().map(|entry| &*entry.name)
+    }
+
+    /// Gives every pool the limits that the configuration has now.
+    pub(crate) fn spread_limits(&self) {
+        let config = self.config.load();
+        self.pools.set_limits(|user| ClusterSettings::of(&config, user, self.cluster_names()).limits());
     }
 
     pub(crate) fn cluster_named(&self, name: &str) -> Option<ClusterIndex> {

@@ -45,9 +45,11 @@ impl GatewayHandle {
         crate::explain::explain(&self.core, text, user, database)
     }
 
-    /// Applies a changed configuration: sessions that log in from now on see it.
+    /// Applies a changed configuration: sessions that log in from now on see it. Limits of pools hold at once; no
+    /// connection in use is closed for them.
     pub fn reload(&self, config: Arc<Config>) {
         self.core.config.store(config);
+        self.core.spread_limits();
     }
 
     /// Waits until the workers have drained and ended. Call after the shutdown was announced.

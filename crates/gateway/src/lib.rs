@@ -21,6 +21,7 @@ mod io;
 mod listener;
 mod metrics;
 mod metrics_page;
+mod names;
 mod outstanding;
 mod place;
 mod pool;

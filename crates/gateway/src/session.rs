@@ -17,8 +17,10 @@ mod decide;
 mod diagnostics;
 mod displaced;
 mod dynamic;
+mod dynamic_ids;
 mod execute;
 mod finish;
+mod forwarded;
 mod globals;
 mod hold;
 mod identity;
@@ -28,6 +30,7 @@ mod last;
 mod lease;
 mod login;
 mod opening;
+mod own_connection;
 mod own_ids;
 mod pinning;
 mod pins;
@@ -43,6 +46,7 @@ mod statement;
 mod sync;
 
 pub(crate) use client::Client;
+pub(crate) use forwarded::MOST_AT_ONCE as FORWARDED_AT_ONCE;
 pub(crate) use pins::Pins;
 pub(crate) use statement::Texts;
 
@@ -229,10 +233,16 @@ pub(crate) struct Session {
     sequence_lost: bool,
     /// The next command needs a connection that remembers nothing.
     wants_fresh: bool,
+    /// The gateway has put a question of its own to the connection after the last statement.
+    asked_behind: bool,
     /// What a server reported last.
     last_status: StatusFlags,
     /// What `PREPARE … FROM` was last given under each name, as far as it may be a KILL.
     dynamic_texts: HashMap<String, sql::DynamicText>,
+    /// What has to be put back into the names of columns when such a statement is executed.
+    dynamic_names: HashMap<String, Rc<own_ids::Rename>>,
+    /// A user variable may hold a text that asks for ids of threads.
+    variables_mention_ids: bool,
     /// What the server made of the KILL that is being run.
     killing: Option<kill::Killing>,
     /// Up to which of the changes by SET GLOBAL the session has kept its own values.
@@ -295,8 +305,11 @@ impl Session {
             sequence_on: None,
             sequence_lost: false,
             wants_fresh: false,
+            asked_behind: false,
             last_status: StatusFlags::default(),
             dynamic_texts: HashMap::new(),
+            dynamic_names: HashMap::new(),
+            variables_mention_ids: false,
             killing: None,
             globals_seen: worker.core.global_changes.count(),
             split: None,
@@ -341,6 +354,7 @@ impl Session {
     fn forget_user(&mut self) {
         self.statements.clear();
         self.dynamic_texts.clear();
+        self.dynamic_names.clear();
         self.closed_statements = 0;
         self.timeouts.clear();
         self.insert_id = InsertId::Known(0);

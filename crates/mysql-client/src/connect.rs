@@ -69,7 +69,7 @@ impl From<PacketError> for ConnectError {
 }
 
 /// The longest packet that a login may consist of; a greeting has about a hundred bytes.
-const LOGIN_LIMIT: usize = 64 * 1024;
+pub(crate) const LOGIN_LIMIT: usize = 64 * 1024;
 
 /// Connects and logs in. Cancel-safe: dropping the future closes the socket.
 pub async fn connect(options: &ConnectOptions) -> Result<Connected, ConnectError> {
@@ -78,11 +78,18 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connected, ConnectError
 }
 
 async fn open(options: &ConnectOptions) -> Result<Connected, ConnectError> {
-    let Address { host, port } = &options.address;
-    let stream = TcpStream::connect((host.as_str(), *port)).await?;
-    stream.set_nodelay(true)?;
-    let mut packets = Packets::new(stream, LOGIN_LIMIT);
+    let mut packets = Packets::new(dial(&options.address).await?, LOGIN_LIMIT);
     let session = log_in(&mut packets, options.login.clone()).await?;
+    finished(packets, session)
+}
+
+pub(crate) async fn dial(address: &Address) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+pub(crate) fn finished(packets: Packets, session: Session) -> Result<Connected, ConnectError> {
     if !packets.unread().is_empty() {
         return Err(ConnectError::Protocol("bytes after the end of the login".to_owned()));
     }

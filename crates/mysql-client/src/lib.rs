@@ -6,10 +6,12 @@
 
 pub mod client;
 pub mod connect;
+pub mod forwarded;
 mod packets;
 pub mod rows;
 
 pub use client::{Client, ClientError};
 pub use connect::{ConnectError, ConnectOptions, Connected, connect};
-pub use mysql_wire::{LoginRequest, Secret, ServerError, Session};
+pub use forwarded::{Forwarded, Unproved, forward};
+pub use mysql_wire::{Challenge, LoginRequest, Secret, ServerError, Session};
 pub use rows::Rows;

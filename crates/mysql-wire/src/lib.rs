@@ -7,7 +7,7 @@
 //! Where to find what:
 //! - [`frame`] cuts a stream into packets; [`reader`] and [`lenenc`] read and write their fields.
 //! - [`greeting`], [`handshake_response`], [`change_user`], [`auth_switch`] and [`auth`] are the login's parts;
-//!   [`login`] is the whole client side of it.
+//!   [`login`] is the whole client side of it, [`forwarded_login`] the same where somebody else gives the proofs.
 //! - [`scan`] finds the way through a response without decoding it: the relay stands on it.
 //! - [`ok`], [`err`], [`eof`], [`session_state`], [`stmt`], [`mod@column`] and [`resultset`] are the packets that are
 //!   looked into.
@@ -22,6 +22,7 @@ pub mod command;
 pub mod eof;
 pub mod err;
 mod flags;
+pub mod forwarded_login;
 pub mod frame;
 pub mod greeting;
 pub mod handshake_response;
@@ -45,6 +46,7 @@ pub use column::ColumnDef;
 pub use command::Command;
 pub use eof::Eof;
 pub use err::{ErrPacket, ServerError};
+pub use forwarded_login::{Challenge, ForwardStep, ForwardedLogin};
 pub use frame::{Assembler, Frame, FrameError, Header, MAX_PAYLOAD, Payload, write_packet};
 pub use greeting::Greeting;
 pub use handshake_response::{HandshakeResponse, SslRequest};

@@ -2,7 +2,7 @@
 //!
 //! Each state is a struct that holds what is valid in it, and handling a packet gives the next one.
 
-use crate::auth::{CLEAR, NATIVE};
+use crate::auth::{CLEAR, ED25519, NATIVE, ed25519};
 use crate::auth_switch::{AuthMoreData, AuthSwitchRequest};
 use crate::capability::Capabilities;
 use crate::err::{ErrPacket, ServerError};
@@ -142,27 +142,33 @@ impl ExpectGreeting {
         let capabilities = negotiate(&self.request, greeting.capabilities)?;
         let prover = Prover::new(self.request.secret.clone(), secure);
         let (plugin, auth) = first_proof(&prover, &greeting)?;
-        let response = self.response(capabilities, plugin.as_bytes(), &auth);
+        let response = handshake_response(&self.request, capabilities, plugin.as_bytes(), &auth);
         let collation = self.request.collation;
         let prover = prover.with_plugin(plugin);
-        let next = ExpectVerdict { greeting, capabilities, collation, prover };
+        let next = ExpectVerdict { greeting, capabilities, collation, prover, cannot: None };
         Ok((State::Verdict(Box::new(next)), LoginStep::Send(response)))
     }
+}
 
-    fn response(&self, capabilities: Capabilities, plugin: &[u8], auth: &[u8]) -> Vec<u8> {
-        let with_plugin = capabilities.contains(Capabilities::PLUGIN_AUTH);
-        HandshakeResponse {
-            capabilities,
-            max_packet: self.request.max_packet,
-            collation: self.request.collation,
-            user: &self.request.user,
-            auth,
-            database: self.request.database.as_deref(),
-            plugin: with_plugin.then_some(plugin),
-            attributes: &self.request.attributes,
-        }
-        .encode()
+/// The answer to a greeting.
+pub(crate) fn handshake_response(
+    request: &LoginRequest,
+    capabilities: Capabilities,
+    plugin: &[u8],
+    auth: &[u8],
+) -> Vec<u8> {
+    let with_plugin = capabilities.contains(Capabilities::PLUGIN_AUTH);
+    HandshakeResponse {
+        capabilities,
+        max_packet: request.max_packet,
+        collation: request.collation,
+        user: &request.user,
+        auth,
+        database: request.database.as_deref(),
+        plugin: with_plugin.then_some(plugin),
+        attributes: &request.attributes,
     }
+    .encode()
 }
 
 /// The proof to send with the login. Where the secret is of no use for the plugin that the server proposes, the
@@ -179,7 +185,7 @@ fn first_proof(prover: &Prover, greeting: &Greeting) -> Result<(String, Vec<u8>)
 }
 
 /// The flags of the session: what is wanted and there, and what the login itself needs.
-fn negotiate(request: &LoginRequest, server: Capabilities) -> Result<Capabilities, LoginError> {
+pub(crate) fn negotiate(request: &LoginRequest, server: Capabilities) -> Result<Capabilities, LoginError> {
     for (flag, name) in
         [(Capabilities::PROTOCOL_41, "PROTOCOL_41"), (Capabilities::SECURE_CONNECTION, "SECURE_CONNECTION")]
     {
@@ -208,13 +214,15 @@ struct ExpectVerdict {
     capabilities: Capabilities,
     collation: u8,
     prover: Prover,
+    /// A proof that was asked for and cannot be given.
+    cannot: Option<LoginError>,
 }
 
 impl ExpectVerdict {
     fn handle(self: Box<Self>, payload: &[u8]) -> Result<(State, LoginStep), LoginError> {
         match payload.first() {
             Some(&OkPacket::HEADER) => self.accepted(payload),
-            Some(&ErrPacket::HEADER) => Err(LoginError::Refused(ErrPacket::parse(payload)?.into())),
+            Some(&ErrPacket::HEADER) => Err(self.refused(payload)?),
             Some(&AuthSwitchRequest::HEADER) => self.switch(payload),
             Some(&AuthMoreData::HEADER) => self.more(payload),
             _ => Err(LoginError::Unexpected("neither a verdict nor a question")),
@@ -224,9 +232,23 @@ impl ExpectVerdict {
     fn switch(mut self: Box<Self>, payload: &[u8]) -> Result<(State, LoginStep), LoginError> {
         let request = AuthSwitchRequest::parse(payload)?;
         let plugin = String::from_utf8_lossy(request.plugin).into_owned();
-        let auth = self.prover.proof(&plugin, request.data)?;
+        let auth = match self.prover.proof(&plugin, request.data) {
+            Ok(auth) => auth,
+            // `VIA ed25519 OR mysql_native_password`: after a wrong signature the server asks for the other proof.
+            Err(cannot @ LoginError::SecretCannotProve { .. }) if plugin == ED25519 => {
+                self.cannot = Some(cannot);
+                ed25519::NO_SIGNATURE.to_vec()
+            }
+            Err(error) => return Err(error),
+        };
         self.prover = self.prover.with_plugin(plugin);
         Ok((State::Verdict(self), LoginStep::Send(auth)))
+    }
+
+    /// A refusal after a proof that could not be given says that, and not that the password is wrong.
+    fn refused(self, payload: &[u8]) -> Result<LoginError, LoginError> {
+        let refusal = ErrPacket::parse(payload)?.into();
+        Ok(self.cannot.unwrap_or(LoginError::Refused(refusal)))
     }
 
     fn more(self: Box<Self>, payload: &[u8]) -> Result<(State, LoginStep), LoginError> {
@@ -238,19 +260,29 @@ impl ExpectVerdict {
     }
 
     fn accepted(self, payload: &[u8]) -> Result<(State, LoginStep), LoginError> {
-        let ok = OkPacket::parse(payload, self.capabilities)?;
-        let session = Session {
-            version: self.greeting.version,
-            thread_id: self.greeting.thread_id,
-            capabilities: self.capabilities,
-            server_capabilities: self.greeting.capabilities,
-            status: ok.status,
-            collation: self.collation,
-            server_collation: self.greeting.collation,
-            warnings: ok.warnings,
-            info: ok.info.to_vec(),
-            session_state: ok.session_state.to_vec(),
-        };
+        let session = session_of(self.greeting, self.capabilities, self.collation, payload)?;
         Ok((State::Finished, LoginStep::Done(session)))
     }
+}
+
+/// The session that the login's OK makes.
+pub(crate) fn session_of(
+    greeting: Greeting,
+    capabilities: Capabilities,
+    collation: u8,
+    ok: &[u8],
+) -> Result<Session, LoginError> {
+    let ok = OkPacket::parse(ok, capabilities)?;
+    Ok(Session {
+        version: greeting.version,
+        thread_id: greeting.thread_id,
+        capabilities,
+        server_capabilities: greeting.capabilities,
+        status: ok.status,
+        collation,
+        server_collation: greeting.collation,
+        warnings: ok.warnings,
+        info: ok.info.to_vec(),
+        session_state: ok.session_state.to_vec(),
+    })
 }

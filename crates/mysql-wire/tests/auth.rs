@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 use mysql_wire::auth::{CACHING_SHA2, CLEAR, ED25519, NATIVE, caching_sha2, ed25519, native};
 use mysql_wire::{
-    AuthMoreData, AuthSwitchRequest, Capabilities, ClientLogin, Greeting, HandshakeResponse, LoginError,
-    LoginRequest, LoginStep, OkPacket, Secret, StatusFlags,
+    AuthMoreData, AuthSwitchRequest, Capabilities, Challenge, ClientLogin, ForwardStep, ForwardedLogin,
+    Greeting, HandshakeResponse, LoginError, LoginRequest, LoginStep, OkPacket, Secret, ServerError,
+    StatusFlags,
 };
 
 const SCRAMBLE: [u8; 20] = *b"abcdefghijklmnopqrst";
@@ -218,4 +219,71 @@ fn nothing_secret_is_shown() {
     let stage1 = native::stage1(b"secret");
     let shown = format!("{:?}", login(Secret::NativeStage1(stage1)));
     assert!(!shown.contains(&format!("{}, {}", stage1[0], stage1[1])), "{shown}");
+}
+
+#[test]
+fn who_cannot_sign_may_still_have_the_accounts_other_proof() -> Result<()> {
+    // VIA ed25519 OR mysql_native_password
+    let nonce = [9; ed25519::SCRAMBLE_LEN];
+    let signed = AuthSwitchRequest { plugin: ED25519.as_bytes(), data: &nonce }.encode();
+    let ask = || -> Result<ClientLogin> {
+        let mut login = login(Secret::NativeStage1(native::stage1(b"secret")));
+        login.handle(&greeting(NATIVE))?;
+        let answer = sent(login.handle(&signed)?)?;
+        assert!(!ed25519::verify(&answer, &nonce, &ed25519::public_key(b"secret")));
+        assert_eq!(answer.len(), ed25519::SIGNATURE_LEN, "or the server blocks this host");
+        Ok(login)
+    };
+    let mut accepted = ask()?;
+    let answer = sent(accepted.handle(&switch(NATIVE))?)?;
+    assert!(native::verify(&answer, b"zyxwvutsrqponmlkjihg", &native::stored(b"secret")).is_some());
+    assert!(matches!(accepted.handle(&ok_payload())?, LoginStep::Done(_)));
+    let refused = ask()?.handle(&ServerError::new(1045, b"28000", "Access denied").encode());
+    assert!(matches!(refused, Err(LoginError::SecretCannotProve { plugin }) if plugin == ED25519));
+    Ok(())
+}
+
+fn forwarded() -> ForwardedLogin {
+    ForwardedLogin::new(LoginRequest {
+        user: b"app".to_vec(),
+        secret: Secret::password("not used"),
+        database: None,
+        capabilities: Capabilities::TRANSACTIONS,
+        collation: 45,
+        max_packet: 1 << 24,
+        attributes: Vec::new(),
+    })
+}
+
+#[test]
+fn a_forwarded_login_proves_nothing_by_itself() -> Result<()> {
+    let mut login = forwarded();
+    let ForwardStep::Send(response) = login.handle(&greeting(NATIVE))? else { bail!("no answer") };
+    let response = HandshakeResponse::parse(&response)?;
+    assert_eq!((response.user, response.auth), (&b"app"[..], &b""[..]));
+    for plugin in [NATIVE, ED25519, CACHING_SHA2] {
+        // A server takes an empty proof for the account's own plugin as the answer to its question.
+        assert_ne!(response.plugin, Some(plugin.as_bytes()));
+        let challenge = Challenge { plugin: plugin.into(), data: b"zyxwvutsrqponmlkjihg\0".to_vec() };
+        assert_eq!(login.handle(&switch(plugin))?, ForwardStep::Ask(challenge));
+    }
+    assert!(matches!(login.handle(&ok_payload())?, ForwardStep::Done(session) if session.thread_id == 7));
+    Ok(())
+}
+
+#[test]
+fn a_forwarded_login_ends_with_whatever_has_no_place_in_it() -> Result<()> {
+    let greeted = || -> Result<ForwardedLogin> {
+        let mut login = forwarded();
+        login.handle(&greeting(NATIVE))?;
+        Ok(login)
+    };
+    let refusal = ServerError::new(1045, b"28000", "Access denied").encode();
+    assert!(matches!(greeted()?.handle(&refusal), Err(LoginError::Refused(error)) if error.code == 1045));
+    assert!(matches!(forwarded().handle(&refusal), Err(LoginError::Refused(_))));
+    let more = AuthMoreData { data: &[caching_sha2::FAST_OK] }.encode();
+    assert!(matches!(greeted()?.handle(&more), Err(LoginError::Unexpected(_))));
+    assert!(greeted()?.handle(&[]).is_err());
+    assert!(greeted()?.handle(&[0xfe, b'x']).is_err());
+    Ok(())
 }

@@ -28,6 +28,9 @@ fn lexemes(sql: &[u8], lexer: &mut Lexer<'_>) -> Lexemes {
 
 fn finish(mut draft: Draft, statements: u16, words: Words<'_>) -> Facts {
     draft.tidy();
+    if draft.access != Access::Read {
+        draft.effect(of_words(words));
+    }
     let (digest_text, digest) = render(words);
     Facts {
         verb: draft.verb,
@@ -41,6 +44,21 @@ fn finish(mut draft: Draft, statements: u16, words: Words<'_>) -> Facts {
         digest,
         digest_text,
     }
+}
+
+/// Effects that words tell wherever they stand, in whatever statement or block.
+fn of_words(words: Words<'_>) -> Effects {
+    let mut effects = Effects::NONE;
+    for at in 0..words.len() {
+        if words.says(at, "returning") {
+            effects |= Effects::RETURNS_ROWS;
+        }
+        let next_value = words.says(at, "value") && at > 0 && words.says(at - 1, "next");
+        if words.says(at, "nextval") || words.says(at, "setval") || next_value {
+            effects |= Effects::DRAWS_FROM_SEQUENCE;
+        }
+    }
+    effects
 }
 
 fn not_understood(mut facts: Facts) -> Facts {

@@ -127,6 +127,10 @@ effects! {
     USES_LOCK_OWNER = 53;
     /// The text was not understood as a whole: it may name more than is reported.
     UNCLEAR = 54;
+    /// `INSERT … RETURNING` and its like: a write that answers with rows.
+    RETURNS_ROWS = 55;
+    /// `NEXTVAL`, `NEXT VALUE FOR`, `SETVAL`: the connection remembers the sequence's value.
+    DRAWS_FROM_SEQUENCE = 56;
 }
 
 impl Effects {
@@ -147,6 +151,8 @@ impl Effects {
         .union(Self::SET_ROLE)
         .union(Self::NEXT_TRANSACTION)
         .union(Self::MAY_SET_INSERT_ID)
+        .union(Self::RETURNS_ROWS)
+        .union(Self::DRAWS_FROM_SEQUENCE)
         .union(Self::TEXT_PREPARE);
 
     /// The set of the effects of both.

@@ -23,6 +23,15 @@ fn effects_are_exact() {
         ("CREATE TABLE t (a INT)", E::DDL),
         ("SELECT GET_LOCK('a', 1)", E::NAMED_LOCK),
         ("INSERT INTO t VALUES (RELEASE_LOCK('a'))", E::NAMED_LOCK | E::MAY_SET_INSERT_ID),
+        ("INSERT INTO t VALUES (1) RETURNING id", E::MAY_SET_INSERT_ID | E::RETURNS_ROWS),
+        ("DELETE FROM t returning `id`", E::RETURNS_ROWS),
+        ("INSERT INTO t VALUES ('RETURNING')", E::MAY_SET_INSERT_ID),
+        ("SELECT NEXTVAL(s)", E::DRAWS_FROM_SEQUENCE),
+        ("SELECT NEXT VALUE FOR s", E::DRAWS_FROM_SEQUENCE),
+        ("SELECT s.nextval", E::DRAWS_FROM_SEQUENCE),
+        ("DO SETVAL(s, 5)", E::DRAWS_FROM_SEQUENCE),
+        ("SELECT LASTVAL(s)", E::NONE),
+        ("SELECT nextval, returning FROM t", E::NONE),
         ("LOCK TABLES t READ", E::LOCK_TABLES),
         ("LOCK TABLE t WRITE", E::LOCK_TABLES),
         ("FLUSH TABLES WITH READ LOCK", E::LOCK_TABLES),
@@ -143,4 +152,12 @@ fn statements_are_counted() {
     let facts = analyse(b"CREATE PROCEDURE p() BEGIN SET @a = 1; END; SET autocommit = 0", Mode::default());
     assert!(facts.effects.contains(Effects::SETS_AUTOCOMMIT));
     assert!(!facts.effects.contains(Effects::SETS_USER_VARIABLE));
+}
+
+#[test]
+fn what_a_long_statement_ends_with_counts() {
+    let rows = vec!["(1, 'a', CONCAT(b, c))"; 500].join(", ");
+    let text = format!("INSERT INTO t VALUES {rows} RETURNING id");
+    assert!(text.len() > 2 * sql::Facts::DIGEST_TEXT_LIMIT);
+    assert!(effects(&text).contains(Effects::RETURNS_ROWS));
 }

@@ -11,6 +11,8 @@ mod host_pattern;
 pub enum AuthMethod {
     /// `mysql_native_password`: SHA1(SHA1(password)); `None` is the empty password.
     Native(Option<[u8; 20]>),
+    /// `ed25519`: the public key. A proof can be checked by it, and holds for one server connection alone.
+    Ed25519([u8; 32]),
     /// Another plugin, by its name. hadal needs the password in `[users.*]` for it.
     Other(String),
 }
@@ -51,6 +53,12 @@ impl Accounts {
             host_pattern::order(&a.host, &b.host).then_with(|| a.user.is_empty().cmp(&b.user.is_empty()))
         });
         Self { loaded: true, list }
+    }
+
+    /// Whether the name of a client's host can decide which account of this name it is.
+    pub fn depend_on_host_names(&self, user: &str) -> bool {
+        let own = self.list.iter().filter(|a| !a.is_role && (a.user == user || a.user.is_empty()));
+        own.into_iter().any(|account| host_pattern::is_about_names(&account.host))
     }
 
     /// The account that a client of this name and host logs in to, or `None` (error 1045): the most specific host
@@ -104,6 +112,27 @@ mod tests {
         assert_eq!(found(&accounts, "t", "127.0.0.1", None).as_deref(), Some("@127.0.0.1"));
         assert_eq!(found(&accounts, "t", "10.0.0.1", None).as_deref(), Some("t@%"));
         assert_eq!(found(&accounts, "T", "10.0.0.1", None).as_deref(), Some("@%"));
+    }
+
+    #[test]
+    fn names_are_asked_for_only_where_they_matter() {
+        for (host, matter) in [
+            ("web1.example", true),
+            ("%.example", true),
+            ("local%", true),
+            ("localhost", false),
+            ("LOCALHOST", false),
+            ("%", false),
+            ("", false),
+            ("10.0.0.%", false),
+            ("10.0.0.0/255.0.0.0", false),
+            ("fe80::%", false),
+            ("12_.%", false),
+        ] {
+            let accounts = Accounts::new(vec![account("t", host), account("other", "web.example")]);
+            assert_eq!(accounts.depend_on_host_names("t"), matter, "{host}");
+        }
+        assert!(Accounts::new(vec![account("", "web.example")]).depend_on_host_names("t"));
     }
 
     #[test]

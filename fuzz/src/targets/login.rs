@@ -2,12 +2,31 @@
 
 use anyhow::Result;
 use mysql_wire::{
-    Assembler, AuthMoreData, AuthSwitchRequest, Capabilities, ClientLogin, LoginRequest, LoginStep, OkPacket,
-    Secret, StatusFlags, write_packet,
+    Assembler, AuthMoreData, AuthSwitchRequest, Capabilities, ClientLogin, ForwardStep, ForwardedLogin,
+    LoginRequest, LoginStep, OkPacket, Secret, StatusFlags, write_packet,
 };
 
 pub(crate) fn run(input: &[u8]) {
-    let Some((&choice, mut stream)) = input.split_first() else { return };
+    let Some((&choice, stream)) = input.split_first() else { return };
+    with_a_secret(choice, stream);
+    forwarded(stream);
+}
+
+/// The same where the proofs come from elsewhere.
+fn forwarded(mut stream: &[u8]) {
+    let mut login = ForwardedLogin::new(request(Secret::password("geheim")));
+    let assembler = Assembler::new(1 << 16);
+    while let Ok(Some(frame)) = assembler.next_packet(stream) {
+        match login.handle(frame.bytes(stream)) {
+            Ok(ForwardStep::Send(payload)) => assert!(!has_password(&payload), "the password in the clear"),
+            Ok(ForwardStep::Ask(_)) => {}
+            Ok(ForwardStep::Done(_)) | Err(_) => return,
+        }
+        stream = &stream[frame.consumed..];
+    }
+}
+
+fn with_a_secret(choice: u8, mut stream: &[u8]) {
     let secret = match choice % 3 {
         0 => Secret::None,
         1 => Secret::password("geheim"),

@@ -3,6 +3,7 @@
 //! Source: MariaDB manual, "mysql.global_priv Table"; the rows in the tests were written by MariaDB 10.11 for the
 //! `CREATE USER` statements named beside them.
 
+use mysql_wire::auth::ed25519;
 use serde::Deserialize;
 use topology::{Account, AuthMethod};
 
@@ -110,6 +111,9 @@ impl Method {
         let text = self.authentication_string.as_deref().unwrap_or_default();
         match self.plugin.as_deref() {
             None | Some("" | "mysql_native_password") => native(text),
+            // Without a key nobody can log in.
+            Some(plugin @ "ed25519") => ed25519::parse_stored(text)
+                .map_or_else(|| AuthMethod::Other(plugin.to_owned()), AuthMethod::Ed25519),
             Some(plugin) => AuthMethod::Other(plugin.to_owned()),
         }
     }
@@ -169,9 +173,11 @@ mod tests {
         let second = AuthMethod::Native(hash("*EFA28F5E94885AA962E1AFC1912CE376EE374F65"));
         assert_eq!(read(&two).methods, [x(), second]);
         // VIA ed25519 USING PASSWORD(..)
-        let ed25519 =
-            r#"{"plugin":"ed25519","authentication_string":"272kB321r5JqQhQqChknQ7+mg1djyfnc4ixdelYnqrk"}"#;
-        assert_eq!(read(ed25519).methods, [AuthMethod::Other("ed25519".into())]);
+        let signed =
+            r#"{"plugin":"ed25519","authentication_string":"ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY"}"#;
+        assert_eq!(read(signed).methods, [AuthMethod::Ed25519(ed25519::public_key(b"secret"))]);
+        let no_key = r#"{"plugin":"ed25519","authentication_string":"invalid"}"#;
+        assert_eq!(read(no_key).methods, [AuthMethod::Other("ed25519".into())]);
         // VIA mysql_native_password USING 'invalid': not an empty password.
         let invalid = r#"{"plugin":"mysql_native_password","authentication_string":"invalid"}"#;
         assert_eq!(read(invalid).methods, [AuthMethod::Native(Some([0; 20]))]);

@@ -44,9 +44,18 @@ const TRACK: &[u8] =
 
 /// Opens a connection in the slot. Cancel-safe: the slot is freed if this is dropped.
 pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, OpenError> {
-    let pool = slot.pool().clone();
-    let generation = pool.generation();
-    let options = ConnectOptions {
+    let generation = slot.pool().generation();
+    let connected = mysql_client::connect(&options(&slot, &opening)).await.map_err(|error| match error {
+        ConnectError::Refused(error) => OpenError::Refused(error),
+        other => OpenError::Unreachable(other.to_string()),
+    })?;
+    adopt(slot, &opening, connected, generation).await
+}
+
+/// How the slot's user connects.
+pub(crate) fn options(slot: &Slot, opening: &Opening<'_>) -> ConnectOptions {
+    let pool = slot.pool();
+    ConnectOptions {
         address: opening.address.clone(),
         login: LoginRequest {
             user: pool.user.as_bytes().to_vec(),
@@ -57,13 +66,19 @@ pub(crate) async fn open(slot: Slot, opening: Opening<'_>) -> Result<Backend, Op
             max_packet: 1 << 30,
             attributes: attributes(),
         },
-        timeout: pool.limits.connect_timeout,
-    };
-    let connected = mysql_client::connect(&options).await.map_err(|error| match error {
-        ConnectError::Refused(error) => OpenError::Refused(error),
-        other => OpenError::Unreachable(other.to_string()),
-    })?;
-    let mut backend = Backend::new(slot, &opening, connected, generation);
+        timeout: pool.limits().connect_timeout,
+    }
+}
+
+/// Makes a connection that has logged in ready for a session. `generation` is the pool's from before it was opened.
+pub(crate) async fn adopt(
+    slot: Slot,
+    opening: &Opening<'_>,
+    connected: Connected,
+    generation: u64,
+) -> Result<Backend, OpenError> {
+    let pool = slot.pool().clone();
+    let mut backend = Backend::new(slot, opening, connected, generation);
     backend.track().await.map_err(|error| match error {
         ExchangeError::Refused(error) => OpenError::Refused(error),
         other => OpenError::Unreachable(other.to_string()),
@@ -92,7 +107,7 @@ impl Backend {
             thread_id: connected.session.thread_id,
             capabilities: opening.capabilities,
             state: opening.state.clone(),
-            statements: Statements::new(pool.limits.prepared_statements),
+            statements: Statements::new(pool.limits().prepared_statements),
             opened: now,
             entered: now,
             databases: 0,
@@ -107,6 +122,7 @@ impl Backend {
             had_private: false,
             short_lived: false,
             listed: false,
+            exclusive: false,
             insert_id: Some(0),
             outbox: Vec::new(),
             slot,

@@ -116,7 +116,7 @@ impl ServerPool {
         self.reclaim_lease();
         let since = tokio::time::Instant::now();
         let mut granted = Granted { pool: self, ticket, receiver: granted };
-        match tokio::time::timeout(self.limits.wait_timeout, &mut granted.receiver).await {
+        match tokio::time::timeout(self.limits().wait_timeout, &mut granted.receiver).await {
             Ok(Ok(Grant::Connection(mut backend))) => {
                 // Given from one worker to another while something happened to it: open a fresh one instead.
                 if backend.is_reusable(self.generation()) {
@@ -150,7 +150,7 @@ impl ServerPool {
     }
 
     /// Hands out what is free. All of it: those behind the first rely on being told of what becomes free after they came.
-    fn serve_waiters(self: &Arc<Self>) {
+    pub(super) fn serve_waiters(self: &Arc<Self>) {
         while self.has_waiters() {
             if let Some(backend) = self.pop_any() {
                 self.put(backend);
@@ -175,7 +175,7 @@ impl ServerPool {
         self.timeouts_total.fetch_add(1, Ordering::Relaxed);
         CheckoutError::TimedOut {
             user: self.user.clone(),
-            max: self.limits.max_connections,
+            max: self.limits().max_connections,
             queued: self.waiting.load(Ordering::Relaxed),
             waited_ms: waited.as_millis(),
         }

@@ -159,7 +159,7 @@ impl Play<'_> {
     fn use_it(&self, me: usize, backend: Backend) -> Option<(u64, u64)> {
         let (id, uses) = (backend.id, backend.uses + 1);
         assert_eq!(self.held.lock().unwrap().insert(id, me), None, "two sessions have one connection");
-        assert!(self.world.connections() <= self.pool.limits.max_connections as usize, "too many are open");
+        assert!(self.world.connections() <= self.pool.limits().max_connections as usize, "too many are open");
         self.outside(|| {
             for _ in 0..interleave::number(4) {
                 interleave::point();

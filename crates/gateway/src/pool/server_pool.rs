@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::sync::{AtomicU32, AtomicUsize, Mutex, lock};
 use super::waiter::Waiter;
 use super::{Grant, Slot, Want};
@@ -13,7 +15,7 @@ use crate::place::Place;
 use crate::registry::SessionShared;
 
 /// Limits of one pool, from `[clusters.*.pool]` and `[users.*]`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PoolLimits {
     pub(crate) max_connections: u32,
     pub(crate) min_idle: u32,
@@ -40,7 +42,8 @@ impl Shard {
 pub(crate) struct ServerPool {
     pub(crate) place: Place,
     pub(crate) user: Arc<str>,
-    pub(crate) limits: PoolLimits,
+    /// A reload changes them.
+    limits: ArcSwap<PoolLimits>,
     pub(super) open: AtomicU32,
     shards: Box<[Shard]>,
     pub(super) waiters: Mutex<VecDeque<Waiter>>,
@@ -89,7 +92,7 @@ impl ServerPool {
         Arc::new(Self {
             place,
             user,
-            limits,
+            limits: ArcSwap::from_pointee(limits),
             open: AtomicU32::new(0),
             shards: (0..workers.max(1)).map(|_| Shard::default()).collect(),
             waiters: Mutex::default(),
@@ -102,6 +105,19 @@ impl ServerPool {
             opened_total: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
         })
+    }
+
+    pub(crate) fn limits(&self) -> PoolLimits {
+        **self.limits.load()
+    }
+
+    /// Takes changed limits over. What is open beyond a lower maximum is closed as it comes back; whoever waits below a
+    /// higher one goes on.
+    pub(super) fn set_limits(self: &Arc<Self>, limits: PoolLimits) {
+        if self.limits() != limits {
+            self.limits.store(Arc::new(limits));
+            self.serve_waiters();
+        }
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -136,11 +152,14 @@ impl ServerPool {
 
     /// Gives a connection back. The caller has proved that its last response is complete and nothing is open on it.
     pub(crate) fn put(self: &Arc<Self>, backend: Backend) {
-        if backend.generation != self.generation() {
+        if backend.exclusive || backend.generation != self.generation() {
             return;
         }
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            self.serve_waiter(backend);
+            // What a lowered limit has made too many must end where it never rests, too.
+            if self.open.load(Ordering::SeqCst) <= self.limits().max_connections {
+                self.serve_waiter(backend);
+            }
             return;
         }
         self.store(backend);
@@ -258,7 +277,7 @@ impl ServerPool {
     pub(crate) fn add_lease(&self, session: &Arc<SessionShared>) {
         let mut leases = lock(&self.leases);
         // Sessions that left are dropped as they come up; the bound holds whatever happens.
-        while leases.len() > self.limits.max_connections as usize * 4 {
+        while leases.len() > self.limits().max_connections as usize * 4 {
             leases.pop_front();
         }
         leases.push_back(Arc::downgrade(session));
@@ -278,14 +297,19 @@ impl ServerPool {
 
     /// Closes what has been idle or open too long, and keeps the minimum. Called by each worker for its own shard.
     pub(crate) fn tidy(&self, worker: u16, now: std::time::Instant) {
+        let limits = self.limits();
         let mut idle = self.shard(worker).lock();
-        let mut spare = (self.open.load(Ordering::Relaxed)).saturating_sub(self.limits.min_idle);
+        let open = self.open.load(Ordering::Relaxed);
+        let mut spare = open.saturating_sub(limits.min_idle);
+        // The limit may have been lowered since they were opened.
+        let mut surplus = open.saturating_sub(limits.max_connections);
         idle.retain_mut(|backend| {
-            let old = now.duration_since(backend.opened) >= self.limits.max_lifetime;
-            let stale = now.duration_since(backend.idle_since) >= self.limits.idle_timeout && spare > 0;
-            let keep = !old && !stale && backend.is_reusable(self.generation());
+            let old = now.duration_since(backend.opened) >= limits.max_lifetime;
+            let stale = now.duration_since(backend.idle_since) >= limits.idle_timeout && spare > 0;
+            let keep = !old && !stale && surplus == 0 && backend.is_reusable(self.generation());
             if !keep {
                 spare = spare.saturating_sub(1);
+                surplus = surplus.saturating_sub(1);
             }
             keep
         });
@@ -294,7 +318,7 @@ impl ServerPool {
     /// A slot for a connection that `min_idle` asks for, and the capabilities that were wanted last.
     pub(crate) fn slot_to_warm(self: &Arc<Self>) -> Option<(Slot, mysql_wire::Capabilities)> {
         let wanted = self.wanted.load(Ordering::Relaxed);
-        if wanted == 0 || self.open.load(Ordering::Relaxed) >= self.limits.min_idle {
+        if wanted == 0 || self.open.load(Ordering::Relaxed) >= self.limits().min_idle {
             return None;
         }
         Slot::take(self).map(|slot| (slot, mysql_wire::Capabilities(wanted)))
@@ -306,7 +330,7 @@ impl ServerPool {
             cluster: cluster.to_owned(),
             server,
             user: self.user.to_string(),
-            max: self.limits.max_connections,
+            max: self.limits().max_connections,
             open: self.open.load(Ordering::Relaxed),
             idle: idle as u32,
             waiting: self.waiting.load(Ordering::Relaxed) as u32,

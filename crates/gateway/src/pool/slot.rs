@@ -14,7 +14,7 @@ pub(crate) struct Slot {
 impl Slot {
     /// Takes a slot if one is free.
     pub(super) fn take(pool: &Arc<ServerPool>) -> Option<Self> {
-        let max = pool.limits.max_connections;
+        let max = pool.limits().max_connections;
         pool.open
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| (open < max).then_some(open + 1))
             .ok()?;

@@ -10,7 +10,7 @@ use mysql_wire::Capabilities;
 
 use super::checkout::CheckoutError;
 use super::model::{A, B, World, pool_of};
-use super::{Checkout, ServerPool};
+use super::{Checkout, PoolLimits, ServerPool};
 use crate::backend::Backend;
 use crate::state::StateSet;
 
@@ -274,11 +274,13 @@ fn a_certain_connection_is_had_only_as_it_was_left() {
 
 #[test]
 fn what_is_old_or_idle_for_too_long_is_closed_but_for_the_minimum() {
-    let mut room = Room::of(4);
-    let pool = Arc::get_mut(&mut room.pool).expect("nobody has it yet");
-    pool.limits.min_idle = 1;
-    pool.limits.idle_timeout = Duration::from_secs(60);
-    pool.limits.max_lifetime = Duration::from_secs(600);
+    let room = Room::of(4);
+    room.pool.set_limits(PoolLimits {
+        min_idle: 1,
+        idle_timeout: Duration::from_secs(60),
+        max_lifetime: Duration::from_secs(600),
+        ..room.pool.limits()
+    });
     room.run(async |room| {
         let all = [room.take(A), room.take(A), room.take(A)];
         all.into_iter().for_each(give_back);
@@ -309,5 +311,58 @@ fn the_connection_of_another_worker_is_better_than_a_new_one() {
         give_back(backend);
         let Some(Checkout::Ready(same)) = room.pool.try_checkout(&room.world.want(A), 1) else { panic!() };
         assert_eq!((same.id, same.worker), (id, 0));
+    });
+}
+
+fn limited(room: &Room, max_connections: u32) {
+    room.pool.set_limits(PoolLimits { max_connections, ..room.pool.limits() });
+}
+
+#[test]
+fn a_raised_limit_serves_those_who_wait() {
+    let room = Room::of(1);
+    room.run(async |room| {
+        let first = room.take(A);
+        let mut waiting = [room.wait(A).await, room.wait(A).await];
+        limited(room, 2);
+        let Some(Ok(got)) = outcome(&mut waiting[0]).await else { panic!("there is room for one more") };
+        assert!(outcome(&mut waiting[1]).await.is_none(), "but not for two");
+        let second = room.opened(got, A);
+        assert_eq!(room.counts(), (2, 0, 1));
+        give_back(second);
+        give_back(connection(&mut waiting[1]).await.expect("given back"));
+        give_back(first);
+        assert_eq!(room.counts(), (2, 2, 0));
+    });
+}
+
+#[test]
+fn a_lowered_limit_closes_what_comes_back() {
+    let room = Room::of(3);
+    room.run(async |room| {
+        let mut all = vec![room.take(A), room.take(A), room.take(A)];
+        limited(room, 1);
+        assert_eq!(room.counts(), (3, 0, 0), "nothing in use is closed");
+        let mut waiting = room.wait(A).await;
+        give_back(all.remove(0));
+        give_back(all.remove(0));
+        assert_eq!(room.counts(), (1, 0, 1));
+        give_back(all.remove(0));
+        give_back(connection(&mut waiting).await.expect("the last one goes on"));
+        assert_eq!(room.counts(), (1, 1, 0));
+    });
+}
+
+#[test]
+fn idle_connections_beyond_a_lowered_limit_are_closed() {
+    let room = Room::of(3);
+    room.run(async |room| {
+        let all = [room.take(A), room.take(A), room.take(A)];
+        all.into_iter().for_each(give_back);
+        limited(room, 2);
+        room.pool.tidy(0, Instant::now());
+        assert_eq!(room.counts(), (2, 2, 0));
+        room.pool.tidy(0, Instant::now());
+        assert_eq!(room.counts(), (2, 2, 0));
     });
 }

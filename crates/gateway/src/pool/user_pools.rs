@@ -16,7 +16,8 @@ const MOST_LACKING: usize = 1024;
 pub(crate) struct UserPools {
     pub(crate) user: Arc<str>,
     /// By cluster.
-    limits: Box<[PoolLimits]>,
+    limits: RwLock<Box<[PoolLimits]>>,
+    forwarded: bool,
     workers: usize,
     secret: Secret,
     /// Databases that could not be entered in a cluster.
@@ -34,10 +35,24 @@ impl UserPools {
         servers
             .entry(place)
             .or_insert_with(|| {
-                let limits = self.limits[usize::from(place.cluster.0) % self.limits.len().max(1)];
+                let limits = self.limits.read().unwrap_or_else(PoisonError::into_inner);
+                let limits = limits[usize::from(place.cluster.0) % limits.len().max(1)];
                 ServerPool::new(place, self.user.clone(), limits, self.workers)
             })
             .clone()
+    }
+
+    /// Takes changed limits over, of every cluster.
+    fn set_limits(&self, limits: Box<[PoolLimits]>) {
+        let limits = own_limits(limits, self.forwarded);
+        // Under the lock under which pools are made, so that none is made with the old ones afterwards.
+        let servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
+        for (place, pool) in servers.iter() {
+            if let Some(limits) = limits.get(usize::from(place.cluster.0)) {
+                pool.set_limits(*limits);
+            }
+        }
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// Whether a cluster was found not to have a database. It may have one since: statements that need it try again.
@@ -72,6 +87,8 @@ pub(crate) struct PoolOwner {
     pub(crate) host: Arc<str>,
     /// What servers store of the password.
     pub(crate) stored: Option<[u8; 20]>,
+    /// Its connections are opened by its clients' own proofs, and are theirs alone.
+    pub(crate) forwarded: bool,
 }
 
 /// The pools of all users. Looked up at login, not for each statement.
@@ -96,7 +113,8 @@ impl UserPoolsMap {
         owners.retain(|_, pools| Arc::strong_count(pools) > 1 || pools.all().iter().any(|p| p.is_in_use()));
         let pools = Arc::new(UserPools {
             user: owner.user.clone(),
-            limits,
+            limits: RwLock::new(own_limits(limits, owner.forwarded)),
+            forwarded: owner.forwarded,
             workers,
             secret,
             lacking: RwLock::default(),
@@ -104,6 +122,15 @@ impl UserPoolsMap {
         });
         owners.insert(owner, pools.clone());
         pools
+    }
+
+    /// Has every pool take over the limits that its user has now.
+    pub(crate) fn set_limits(&self, of_user: impl Fn(&str) -> Box<[PoolLimits]>) {
+        let all: Vec<_> = {
+            let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+            owners.values().cloned().collect()
+        };
+        all.iter().for_each(|pools| pools.set_limits(of_user(&pools.user)));
     }
 
     /// All pools, each with its owner's.
@@ -116,4 +143,12 @@ impl UserPoolsMap {
         let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         owners.values().flat_map(|u| u.all()).collect()
     }
+}
+
+/// hadal cannot open connections by itself where clients prove themselves to the servers.
+fn own_limits(mut limits: Box<[PoolLimits]>, forwarded: bool) -> Box<[PoolLimits]> {
+    if forwarded {
+        limits.iter_mut().for_each(|limits| limits.min_idle = 0);
+    }
+    limits
 }

@@ -187,10 +187,17 @@ impl Session {
     ) -> Result<(), crate::backend::ExchangeError> {
         if absorbed.charset {
             // SET NAMES … COLLATE reports the character set, but not the collation (tried on MariaDB 10.11).
-            let sql = b"SELECT @@character_set_client, @@character_set_results, @@collation_connection";
+            // The question itself changes what the connection would say of the last statement: that is kept here.
+            let sql =
+                b"SELECT @@character_set_client, @@character_set_results, @@collation_connection, FOUND_ROWS()";
             let reply = backend.query(sql).await?;
+            self.asked_behind = true;
             let row = reply.first_row();
             let text = |i: usize| row.get(i).and_then(|v| v.as_deref()).map(ascii);
+            if self.last.found_on.is_some_and(|(_, id, uses)| id == backend.id && backend.uses <= uses) {
+                self.last.found_rows = text(3).and_then(|n| n.parse().ok()).unwrap_or(self.last.found_rows);
+                self.last.found_on = None;
+            }
             if let (Some(client), Some(collation)) = (text(0), text(2)) {
                 let results = text(1);
                 let results_collation = self.collation_of(backend, &reply).filter(|_| results.is_some());
@@ -200,7 +207,7 @@ impl Session {
         if absorbed.trackers {
             backend.track().await?;
         }
-        if absorbed.timeouts {
+        if absorbed.timeouts && !self.has_own_connection() {
             backend.query(b"SET wait_timeout=DEFAULT, interactive_timeout=DEFAULT").await?;
         }
         Ok(())

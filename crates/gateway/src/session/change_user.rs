@@ -1,12 +1,14 @@
 //! `COM_CHANGE_USER`: another login on the same connection.
 
 use mysql_wire::auth::{caching_sha2, native};
-use mysql_wire::{AuthSwitchRequest, ChangeUser};
+use mysql_wire::{AuthSwitchRequest, Challenge, ChangeUser, ServerError};
 
 use super::client::CommandPacket;
-use super::identity::{Claim, Proof, identify, refresh};
+use super::forwarded::{Applicant, Asked, Forwarding};
+use super::identity::{Claim, Proof, Standing, identify, learn_host, refresh};
 use super::login::read_packet;
-use super::{End, Session, error};
+use super::{End, Identity, Session, error};
+use crate::backend::Backend;
 use crate::state::{Charset, StateSet};
 
 impl Session {
@@ -20,15 +22,17 @@ impl Session {
             database: wish.database.map(<[u8]>::to_vec),
         };
         let collation = wish.collation;
+        learn_host(&self.worker, &claim).await;
         let mut sequence = command.sequence;
         let scramble = crate::scramble::fresh();
         let sha2 = wish.plugin == Some(b"caching_sha2_password")
             && self.worker.core.config.load().users.get(&claim.user).is_some_and(|u| u.password.is_some());
         let native_plugin = wish.plugin.is_none_or(|p| p == b"mysql_native_password");
         let first = Proof::Native { token: wish.auth.to_vec(), scramble: self.scramble };
-        let identity = match identify(&self.worker, &claim, &first) {
+        let standing = match identify(&self.worker, &claim, &first) {
             // Made on the greeting's scramble, as the protocol has it and servers accept it.
-            Ok(identity) if native_plugin => Ok(identity),
+            Ok(Standing::Known(identity)) if native_plugin => Ok(Standing::Known(identity)),
+            Ok(Standing::AtServer(applicant)) => Ok(Standing::AtServer(applicant)),
             // Made on another, or by another plugin: ask for a proof on a fresh scramble.
             _ => {
                 let token = self.ask_again(&mut sequence, &scramble, sha2).await?;
@@ -47,8 +51,19 @@ impl Session {
                 }
             }
         };
-        let identity = match identity {
-            Ok(identity) => identity,
+        let admitted = match standing {
+            Ok(Standing::Known(identity)) => Ok((identity, None)),
+            Ok(Standing::AtServer(mut applicant)) => {
+                // The proof that came with the command may be for other random bytes than the greeting's.
+                applicant.native_failed = false;
+                // Whatever comes of it: what there is belongs to the former user.
+                self.drop_connections().await;
+                self.forward(&mut sequence, &claim, &applicant).await?
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let (identity, own) = match admitted {
+            Ok(admitted) => admitted,
             Err(refusal) => {
                 // As servers do: a failed change of user ends the connection.
                 self.send_error(sequence, &refusal).await?;
@@ -65,8 +80,26 @@ impl Session {
         };
         self.identity = identity;
         self.adopt_identity();
+        if let Some(backend) = own {
+            self.keep_for_good(backend);
+        }
         self.set_state(StateSet { charset, ..StateSet::of_new_connection() });
         self.enter(sequence, claim.database).await
+    }
+
+    /// Has the primary check the client.
+    async fn forward(
+        &mut self,
+        sequence: &mut u8,
+        claim: &Claim,
+        applicant: &Applicant,
+    ) -> Result<Result<(Identity, Option<Backend>), ServerError>, End> {
+        let (worker, shared) = (self.worker.clone(), self.shared.clone());
+        let (worker, shared, shape) = (&worker, &*shared, self.shape);
+        let forwarding = Forwarding { worker, shared, claim, applicant, shape };
+        let mut changing = Changing { session: self, sequence };
+        let admitted = Box::pin(forwarding.run(&mut changing)).await?;
+        Ok(admitted.map(|(identity, backend)| (identity, Some(backend))))
     }
 
     async fn ask_again(
@@ -78,23 +111,46 @@ impl Session {
         let mut data = scramble.to_vec();
         data.push(0);
         let plugin: &[u8] = if sha2 { b"caching_sha2_password" } else { b"mysql_native_password" };
-        let request = AuthSwitchRequest { plugin, data: &data };
+        let mut token = self.asked_for(sequence, &AuthSwitchRequest { plugin, data: &data }).await?;
+        let full = if sha2 { caching_sha2::LEN } else { native::LEN };
+        if token.len() == full + 1 || token == [0] {
+            token.pop();
+        }
+        Ok(token)
+    }
+
+    /// The client's answer to a wish for another plugin.
+    async fn asked_for(
+        &mut self,
+        sequence: &mut u8,
+        request: &AuthSwitchRequest<'_>,
+    ) -> Result<Vec<u8>, End> {
         self.send_payload(*sequence, &request.encode()).await?;
         let expected = sequence.wrapping_add(2);
         match read_packet(&self.worker, &self.shared, &mut self.client, expected).await? {
             Ok(packet) => {
                 *sequence = packet.sequence;
-                let mut token = packet.payload().to_vec();
-                let full = if sha2 { caching_sha2::LEN } else { native::LEN };
-                if token.len() == full + 1 || token == [0] {
-                    token.pop();
-                }
-                Ok(token)
+                Ok(packet.payload().to_vec())
             }
             Err(refusal) => {
                 self.send_error(expected, &refusal).await?;
                 Err(End::Refused(refusal.message))
             }
         }
+    }
+}
+
+/// A client that changes its user.
+struct Changing<'a> {
+    session: &'a mut Session,
+    /// Of the client's last packet.
+    sequence: &'a mut u8,
+}
+
+impl Asked for Changing<'_> {
+    async fn ask(&mut self, challenge: &Challenge) -> Result<Vec<u8>, End> {
+        let Challenge { plugin, data } = challenge;
+        let request = AuthSwitchRequest { plugin: plugin.as_bytes(), data };
+        self.session.asked_for(self.sequence, &request).await
     }
 }

@@ -72,7 +72,7 @@ impl Session {
                 Box::pin(self.carry_variables()).await;
                 Ok(())
             }
-            Signal::Drain if self.held.is_none() => Err(End::Draining),
+            Signal::Drain if self.is_at_rest() => Err(End::Draining),
             Signal::Drain => {
                 self.draining = true;
                 Ok(())
@@ -157,9 +157,14 @@ impl Session {
 
     /// `COM_RESET_CONNECTION`: as after login, but in the present database.
     async fn reset_session(&mut self, sequence: u8) -> Result<(), End> {
-        self.drop_connections().await;
+        if self.has_own_connection() {
+            self.reset_own().await?;
+        } else {
+            self.drop_connections().await;
+        }
         self.statements.clear();
         self.dynamic_texts.clear();
+        self.dynamic_names.clear();
         self.globals_seen = self.worker.core.global_changes.count();
         self.closed_statements = 0;
         self.timeouts.clear();
@@ -172,6 +177,7 @@ impl Session {
         // What FOUND_ROWS() gives outlives it (tried on MariaDB 10.11).
         let found_rows = self.last.found_rows;
         self.last = super::LastStatement { found_rows, ..Default::default() };
+        self.renew_own().await?;
         self.send_ok(sequence).await
     }
 
@@ -199,6 +205,8 @@ impl Session {
             Pins::TEXT_STATEMENT,
             Pins::UNKNOWN_CHANGE,
             Pins::BINARY_LOG,
+            // It is nobody else's, in whatever state.
+            Pins::FORWARDED_LOGIN,
         ];
         if outlive.iter().any(|pin| pins.contains(*pin)) || self.sequence_on == Some(held.id) {
             // They outlive a reset of the connection (tried on MariaDB 10.11).

@@ -85,7 +85,11 @@ impl Session {
     }
 
     pub(super) async fn refuse_route(&mut self, sequence: u8, why: &RouteError) -> Result<(), End> {
-        self.send_error(sequence, &route_refusal(why)).await
+        self.send_error(sequence, &route_refusal(why)).await?;
+        match self.is_stranded(why) {
+            true => Err(End::StateLost(why.to_string())),
+            false => Ok(()),
+        }
     }
 }
 

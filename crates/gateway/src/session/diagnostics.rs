@@ -34,10 +34,11 @@ impl Session {
         self.run(job).await.map(drop)
     }
 
-    pub(super) async fn diagnose(&mut self, job: Job<'_>) -> Result<(), End> {
+    pub(super) async fn diagnose(&mut self, mut job: Job<'_>) -> Result<(), End> {
+        job.counts_within = self.counts_within(&job);
         let normal = job.facts.digest_text.to_ascii_lowercase();
         let normal: String = normal.split_whitespace().collect();
-        if normal == "selectfound_rows()" && self.last.ran_on.is_some() {
+        if normal == "selectfound_rows()" && (self.last.ran_on.is_some() || self.held.is_some()) {
             return self.tell_found_rows(job).await;
         }
         if self.held.is_some() || self.recall(job.facts).await {
@@ -50,9 +51,42 @@ impl Session {
                 self.flush().await
             }
             Some(Answer::Made(result)) => self.send_result(job.command.sequence, &result).await,
-            // What the session knows is put on whichever connection it gets; see `restore`.
-            None => self.run(job).await.map(drop),
+            None => self.run_with_counts(job).await,
         }
+    }
+
+    /// Whether `ROW_COUNT()` in a text of several statements is about one of them, and not about what was before.
+    fn counts_within(&self, job: &Job<'_>) -> bool {
+        if job.facts.statements < 2 || !job.facts.effects.contains(Effects::USES_ROW_COUNT) {
+            return false;
+        }
+        let text = job.command.payload().get(1..).unwrap_or_default();
+        let end = sql::first_statement_end(text, self.mode);
+        sql::spans(text, self.mode, SpanKind::RowCount).iter().all(|span| span.start > end)
+    }
+
+    /// Runs a statement with the counts in it that no other connection knows. What else it asks for is put on whichever
+    /// connection it gets; see `restore`.
+    async fn run_with_counts(&mut self, mut job: Job<'_>) -> Result<(), End> {
+        let counts = Effects::USES_FOUND_ROWS | Effects::USES_ROW_COUNT;
+        if job.facts.statements != 1 || !job.facts.effects.intersects(counts) {
+            return self.run(job).await.map(drop);
+        }
+        Box::pin(self.return_lease()).await;
+        let mut names = job.rename.cloned().unwrap_or_default();
+        let mut text = job.command.payload().get(1..).unwrap_or_default().to_vec();
+        // Spaces tell the one from the other when the names are put back.
+        for (kind, space, count) in [
+            (SpanKind::RowCount, "  ", self.last.row_count),
+            (SpanKind::FoundRows, "   ", self.last.found_rows as i64),
+        ] {
+            let known = format!("CAST({space}{count} AS SIGNED)").into_bytes();
+            text = names.put(&text, &sql::spans(&text, self.mode, kind), |_| known.clone());
+        }
+        let command = CommandPacket::of_query(&text, job.command.sequence);
+        let facts = self.worker.facts(&text, self.mode);
+        (job.command, job.facts, job.rename) = (&command, &facts, Some(&names));
+        self.run(job).await.map(drop)
     }
 
     /// `FOUND_ROWS()` outlives the statements that find no rows, so the connection that knows it need not be the last.

@@ -4,11 +4,12 @@
 
 use sql::{DynamicStatement, DynamicText, Kill, KillTarget};
 
+use super::client::CommandPacket;
 use super::query::Job;
 use super::{End, Session};
 
 /// Names beyond this number are not kept: a KILL by one of them is the server's.
-const MOST_NAMES: usize = 1024;
+pub(super) const MOST_NAMES: usize = 1024;
 
 impl Session {
     pub(super) async fn dynamic(&mut self, mut job: Job<'_>, text: &[u8]) -> Result<(), End> {
@@ -18,6 +19,12 @@ impl Session {
             return self.special(job, text).await;
         };
         let sequence = job.command.sequence;
+        let within = self.own_ids_within(&statement, text).await?;
+        let rewritten = within.as_ref().map(|within| CommandPacket::of_query(&within.text, sequence));
+        let text = rewritten.as_ref().map_or(text, |command| command.payload().get(1..).unwrap_or_default());
+        job.command = rewritten.as_ref().unwrap_or(job.command);
+        let kept = self.kept_names(&statement, within.as_ref());
+        job.rename = kept.as_deref();
         job.may_kill = matches!(statement, DynamicStatement::Immediate(_) | DynamicStatement::Execute(_));
         self.special(job, text).await?;
         let ran = match statement {
@@ -29,6 +36,7 @@ impl Session {
             }
             DynamicStatement::Deallocate(name) => {
                 self.dynamic_texts.remove(&name);
+                self.dynamic_names.remove(&name);
                 None
             }
         };

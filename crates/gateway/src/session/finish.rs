@@ -52,6 +52,9 @@ impl Session {
         super::last::note_list(&mut backend, job.facts, seen);
         if runs {
             self.update_pins(job.facts, seen);
+            if job.facts.effects.contains(Effects::SETS_USER_VARIABLE) {
+                self.note_variable_text(job.command.payload());
+            }
             self.note_last(job.facts, &backend, seen);
             if super::restore::changes_insert_id(job.facts, seen) || seen.error.is_some() {
                 backend.insert_id = None;

@@ -99,6 +99,27 @@ impl Session {
         }
     }
 
+    /// A stored routine may say KILL. What kind of KILL it was of a session, and what the routine would have done next,
+    /// nobody can tell from outside.
+    pub(super) async fn call(&mut self, mut job: Job<'_>) -> Result<(), End> {
+        job.may_kill = true;
+        self.run(job).await?;
+        match self.killing.take() {
+            Some(Killing::Unknown { id, packet }) => {
+                let text = format!(
+                    "Unknown thread id: {id} (hadal: servers do not know sessions by these ids, so that a stored routine \
+                     cannot KILL one; say KILL outside of it)"
+                );
+                let mut sequence = packet.get(3).copied().unwrap_or_default();
+                let refusal = error(NO_SUCH_THREAD, "HY000", text).encode();
+                mysql_wire::write_packet(&mut self.client.output, &mut sequence, &refusal);
+                self.flush().await
+            }
+            Some(Killing::Itself) => Err(End::Killed),
+            None => Ok(()),
+        }
+    }
+
     /// `COM_PROCESS_KILL`.
     pub(super) async fn process_kill(&mut self, command: &CommandPacket) -> Result<(), End> {
         let id = mysql_wire::stmt::statement_id(command.payload()).unwrap_or_default();
@@ -160,6 +181,13 @@ impl Session {
         let address = self.worker.core.address_of(place);
         let failed =
             |why: String| error(UNREACHABLE, "HY000", format!("hadal: could not kill on {address}: {why}"));
+        if self.has_own_connection() {
+            let _guard = target.guard_kill();
+            return match target.backend() == Some((place, thread)) {
+                true => self.kill_over_own(place, &format!("KILL {what} {thread}")).await,
+                false => Ok(()),
+            };
+        }
         let mut client = self.connect_beside(place).await.map_err(failed)?;
         // Between the look and the kill the connection must not go to somebody else.
         let _guard = target.guard_kill();

@@ -9,6 +9,7 @@ use crate::backend::Backend;
 
 impl Session {
     pub(super) fn note_last(&mut self, facts: &Facts, backend: &Backend, seen: &Seen) {
+        let asked_behind = std::mem::take(&mut self.asked_behind);
         if facts.effects.contains(Effects::USES_DIAGNOSTICS) {
             let here = (backend.place, backend.id, backend.uses + 1);
             for known in [&mut self.last.conditions_on, &mut self.last.ran_on] {
@@ -34,7 +35,7 @@ impl Session {
             elsewhere => elsewhere,
         };
         self.last = LastStatement {
-            ran_on: Some(here),
+            ran_on: (!asked_behind).then_some(here),
             conditions_on: if outlived { outlived_on } else { Some(here) },
             found_rows: seen.last_rows.unwrap_or(self.last.found_rows),
             found_on: if finds { Some(here) } else { self.last.found_on },

@@ -7,12 +7,13 @@ use std::task::Poll;
 
 use mysql_wire::auth::{caching_sha2, native};
 use mysql_wire::{
-    AuthMoreData, AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, OkPacket, ResponseKind,
-    ServerError, SslRequest, StateChange, StatusFlags,
+    AuthMoreData, AuthSwitchRequest, Capabilities, Challenge, Greeting, HandshakeResponse, OkPacket,
+    ResponseKind, ServerError, SslRequest, StateChange, StatusFlags,
 };
 
 use super::client::{CommandPacket, Inbound};
-use super::identity::{Claim, Proof};
+use super::forwarded::{Applicant, Asked, Forwarding};
+use super::identity::{Claim, Proof, Standing};
 use super::query::Job;
 use super::{Client, End, Identity, Session, UNREACHABLE, error};
 use crate::backend::{Backend, ExchangeError};
@@ -91,9 +92,11 @@ impl Login {
         let token = response.auth.to_vec();
         let plugin = response.plugin.map(<[u8]>::to_vec);
         let collation = u16::from(response.collation);
+        super::identity::learn_host(&self.worker, &claim).await;
         let proof = self.prove(&claim, token, plugin).await?;
         let identity = match self.identify(&claim, &proof).await {
-            Ok(identity) => identity,
+            Ok(Standing::Known(identity)) => identity,
+            Ok(Standing::AtServer(applicant)) => return self.forward(applicant, claim, collation).await,
             Err(refusal) => return Err(self.refuse(&refusal).await),
         };
         if matches!(&proof, Proof::Sha2 { token, .. } if !token.is_empty()) {
@@ -101,7 +104,23 @@ impl Login {
             self.send(next, &Session::fast_auth_ok()).await?;
             self.sequence = next;
         }
-        self.admit(identity, claim, collation).await
+        self.admit(identity, None, claim, collation).await
+    }
+
+    /// Has the primary check the client.
+    async fn forward(mut self, applicant: Applicant, claim: Claim, collation: u16) -> Result<Session, End> {
+        let (worker, shared) = (self.worker.clone(), self.shared.clone());
+        let forwarding = Forwarding {
+            worker: &worker,
+            shared: &shared,
+            claim: &claim,
+            applicant: &applicant,
+            shape: super::response_shape(self.client.capabilities),
+        };
+        match Box::pin(forwarding.run(&mut self)).await? {
+            Ok((identity, backend)) => self.admit(identity, Some(backend), claim, collation).await,
+            Err(refusal) => Err(self.refuse(&refusal).await),
+        }
     }
 
     async fn greet(&mut self) -> Result<(), End> {
@@ -162,6 +181,9 @@ impl Login {
             let token = self.switch(b"caching_sha2_password").await?;
             return Ok(Proof::Sha2 { token, scramble: self.scramble });
         }
+        if super::identity::is_checked_by_server(&self.worker, claim) {
+            return Ok(Proof::AtServer);
+        }
         let token = self.switch(b"mysql_native_password").await?;
         Ok(Proof::Native { token, scramble: self.scramble })
     }
@@ -169,10 +191,7 @@ impl Login {
     async fn switch(&mut self, plugin: &[u8]) -> Result<Vec<u8>, End> {
         let mut data = self.scramble.to_vec();
         data.push(0);
-        let request = AuthSwitchRequest { plugin, data: &data };
-        let next = self.sequence.wrapping_add(1);
-        self.send(next, &request.encode()).await?;
-        let mut token = self.packet().await?;
+        let mut token = self.asked_for(&AuthSwitchRequest { plugin, data: &data }).await?;
         // Some clients end the proof with a zero.
         if token.len() == native::LEN + 1 || token == [0] {
             token.pop();
@@ -180,9 +199,16 @@ impl Login {
         Ok(token)
     }
 
-    async fn identify(&self, claim: &Claim, proof: &Proof) -> Result<Identity, ServerError> {
+    /// The client's answer to a wish for another plugin.
+    async fn asked_for(&mut self, request: &AuthSwitchRequest<'_>) -> Result<Vec<u8>, End> {
+        let next = self.sequence.wrapping_add(1);
+        self.send(next, &request.encode()).await?;
+        self.packet().await
+    }
+
+    async fn identify(&self, claim: &Claim, proof: &Proof) -> Result<Standing, ServerError> {
         match super::identity::identify(&self.worker, claim, proof) {
-            Ok(identity) => Ok(identity),
+            Ok(standing) => Ok(standing),
             // The account may have been made, or its password changed, a moment ago.
             Err(refused) if refused.code == 1045 && super::identity::refresh(&self.worker, claim).await => {
                 super::identity::identify(&self.worker, claim, proof)
@@ -191,8 +217,15 @@ impl Login {
         }
     }
 
-    /// Makes the session, and has a server check what only servers know: the database, the privileges on it.
-    async fn admit(self, identity: Identity, claim: Claim, collation: u16) -> Result<Session, End> {
+    /// Makes the session, and has a server check what only servers know: the database, the privileges on it. `own` is the
+    /// connection on which the client has proved itself.
+    async fn admit(
+        self,
+        identity: Identity,
+        own: Option<Backend>,
+        claim: Claim,
+        collation: u16,
+    ) -> Result<Session, End> {
         let sequence = self.sequence;
         let charset = {
             let view = self.worker.core.cluster(identity.cluster).view();
@@ -201,6 +234,9 @@ impl Login {
         let state = StateSet { charset, ..StateSet::of_new_connection() };
         let mut session = Session::new(self.worker, self.shared, self.client, identity, state);
         session.scramble = self.scramble;
+        if let Some(backend) = own {
+            session.keep_for_good(backend);
+        }
         session.enter(sequence, claim.database).await?;
         Ok(session)
     }
@@ -299,6 +335,9 @@ impl Session {
 
     /// Brings one server connection into the new session's state: proves that servers let this user in.
     async fn check_in(&mut self, foreign: Option<&[u8]>) -> Result<(), ServerError> {
+        if let Some(own) = self.held.take() {
+            return self.check_in_on(own, foreign).await;
+        }
         let command = CommandPacket::default();
         let facts = super::command_facts(false);
         let job = Job::new(&command, ResponseKind::Simple, &facts);
@@ -328,14 +367,31 @@ impl Session {
         self.check_in_on_replica(&job, foreign).await
     }
 
-    /// Has the server say what the database is called, where that is not known, and gives the connection back.
+    /// The same on the connection on which the client has proved itself.
+    async fn check_in_on(&mut self, mut own: Backend, foreign: Option<&[u8]>) -> Result<(), ServerError> {
+        let state = self.state.clone();
+        self.bring_into(&mut own, &state).await.map_err(for_client)?;
+        self.learn_database(&mut own, foreign).await?;
+        self.held = Some(own);
+        Ok(())
+    }
+
+    /// The last step of a login on a connection of the pool.
     async fn check_out(&mut self, mut backend: Backend, foreign: Option<&[u8]>) -> Result<(), ServerError> {
+        self.learn_database(&mut backend, foreign).await?;
+        self.release(backend);
+        Ok(())
+    }
+
+    /// Has the server say what the database is called, where that is not known.
+    async fn learn_database(
+        &mut self,
+        backend: &mut Backend,
+        foreign: Option<&[u8]>,
+    ) -> Result<(), ServerError> {
         if let Some(name) = foreign {
             let command = [&[mysql_wire::Command::InitDb as u8], name].concat();
-            let reply = backend.command(&command).await.map_err(|failed| match failed {
-                ExchangeError::Refused(refusal) => refusal,
-                lost => error(UNREACHABLE, "HY000", format!("hadal: {lost}; try again")),
-            })?;
+            let reply = backend.command(&command).await.map_err(for_client)?;
             let ok = OkPacket::parse(reply.payload(), backend.response_capabilities());
             let changes = ok.map(|ok| ok.session_state.to_vec()).unwrap_or_default();
             let entered = mysql_wire::StateChanges::new(&changes).flatten().find_map(|change| match change {
@@ -347,7 +403,6 @@ impl Session {
             self.set_state(state);
             backend.state = self.state.clone();
         }
-        self.release(backend);
         Ok(())
     }
 
@@ -373,5 +428,19 @@ impl Session {
     /// The proof of a fast path that the client waits for.
     pub(super) fn fast_auth_ok() -> Vec<u8> {
         AuthMoreData { data: &[caching_sha2::FAST_OK] }.encode()
+    }
+}
+
+impl Asked for Login {
+    async fn ask(&mut self, challenge: &Challenge) -> Result<Vec<u8>, End> {
+        let Challenge { plugin, data } = challenge;
+        self.asked_for(&AuthSwitchRequest { plugin: plugin.as_bytes(), data }).await
+    }
+}
+
+fn for_client(failed: ExchangeError) -> ServerError {
+    match failed {
+        ExchangeError::Refused(refusal) => refusal,
+        lost => error(UNREACHABLE, "HY000", format!("hadal: {lost}; try again")),
     }
 }

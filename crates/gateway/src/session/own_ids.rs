@@ -7,10 +7,10 @@ use super::special::{OWN_IDS, replace};
 use super::{Pins, Session};
 
 /// What was put into a statement, to be taken out of the names of columns again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rename(Vec<PutIn>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct PutIn {
     from: Vec<u8>,
     to: Vec<u8>,
@@ -74,7 +74,7 @@ impl Session {
 
 impl Rename {
     /// The text with something put in for every span, which is remembered.
-    fn put(
+    pub(super) fn put(
         &mut self,
         text: &[u8],
         spans: &[std::ops::Range<usize>],

@@ -35,6 +35,8 @@ pins! {
     SAVEPOINT = 15, "SAVEPOINT";
     /// The server reported a change of state that hadal cannot name.
     UNKNOWN_CHANGE = 14, "unnamed change of state";
+    /// The client has proved itself on this connection, and hadal could not do so on another (see `forwarded`).
+    FORWARDED_LOGIN = 17, "forwarded login";
     /// The server has the client in its list of replicas, or streams to it.
     BINARY_LOG = 16, "binary log client";
 }

@@ -45,6 +45,8 @@ pub(super) struct Job<'a> {
     pub(super) process_list: bool,
     /// It may be a KILL whose text the gateway has not seen: an unknown thread may be a session of hadal's.
     pub(super) may_kill: bool,
+    /// Its `ROW_COUNT()` is about one of its own statements.
+    pub(super) counts_within: bool,
 }
 
 impl<'a> Job<'a> {
@@ -62,6 +64,7 @@ impl<'a> Job<'a> {
             rename: None,
             process_list: false,
             may_kill: false,
+            counts_within: false,
         }
     }
 }
@@ -98,7 +101,11 @@ impl Session {
         if facts.verb == sql::Verb::Show && sql::shows_closed_statements(text, self.mode) {
             return self.show_closed_statements(command.sequence).await;
         }
-        self.run(Job::new(command, ResponseKind::Query, &facts)).await.map(drop)
+        let job = Job::new(command, ResponseKind::Query, &facts);
+        match facts.effects.contains(Effects::CALL) {
+            true => Box::pin(self.call(job)).await,
+            false => self.run(job).await.map(drop),
+        }
     }
 
     /// Runs a command to its end. An `Err` ends the session.

@@ -42,8 +42,7 @@ fn asks(facts: &Facts) -> bool {
 
 /// Whether the OK of a statement that may set the insert id tells whether it did.
 fn tells_insert_id(facts: &Facts) -> bool {
-    let returns_rows =
-        facts.verb == Verb::Select || facts.digest_text.to_ascii_uppercase().contains("RETURNING");
+    let returns_rows = facts.verb == Verb::Select || facts.effects.contains(Effects::RETURNS_ROWS);
     facts.statements == 1 && !returns_rows
 }
 
@@ -92,8 +91,12 @@ impl Session {
         disturbed: bool,
     ) -> Result<(), ServerError> {
         let disturbed = self.find_insert_id(backend, job.facts).await || disturbed;
-        let missing = self.missing(backend, job.facts, disturbed);
-        let Some(statements) = self.statements_for(job.facts, missing)? else { return Ok(()) };
+        let asked = match job.counts_within {
+            true => job.facts.effects.without(Effects::USES_ROW_COUNT),
+            false => job.facts.effects,
+        };
+        let missing = self.missing(backend, job.facts, asked, disturbed);
+        let Some(statements) = self.statements_for(asked, missing)? else { return Ok(()) };
         match put(backend, &statements).await {
             Ok(()) => backend.insert_id = missing.insert_id.or(backend.insert_id),
             // The statement itself will find the connection broken, and what was lost with it.
@@ -159,8 +162,9 @@ impl Session {
         self.runs_code_that_asks(facts)
     }
 
-    fn missing(&self, backend: &Backend, facts: &Facts, disturbed: bool) -> Missing {
-        let asks = |effects| facts.effects.intersects(effects);
+    /// `asked` are those effects of the statement that are about the last one.
+    fn missing(&self, backend: &Backend, facts: &Facts, asked: Effects, disturbed: bool) -> Missing {
+        let asks = |effects| asked.intersects(effects);
         let insert_id = match self.insert_id {
             InsertId::Known(id) if backend.insert_id != Some(id) => {
                 // Once it had to be asked for, it is kept in step: the next INSERT is in no doubt.
@@ -190,13 +194,13 @@ impl Session {
     }
 
     /// The statements that put what is missing, in an order in which none spoils what another has put.
-    fn statements_for(&self, facts: &Facts, missing: Missing) -> Result<Option<Vec<String>>, ServerError> {
+    fn statements_for(&self, asked: Effects, missing: Missing) -> Result<Option<Vec<String>>, ServerError> {
         let mut statements = Vec::new();
         if let Some(id) = missing.insert_id {
             statements.push(format!("SET last_insert_id={id}"));
         }
-        let counts = facts.effects.contains(Effects::USES_ROW_COUNT);
-        let lists = facts.effects.contains(Effects::USES_DIAGNOSTICS);
+        let counts = asked.contains(Effects::USES_ROW_COUNT);
+        let lists = asked.contains(Effects::USES_DIAGNOSTICS);
         if missing.outcome
             && ((counts && !matches!(self.last.row_count, 0 | -1)) || (lists && self.last.has_conditions))
         {

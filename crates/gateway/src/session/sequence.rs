@@ -1,7 +1,7 @@
 //! `NEXTVAL` and `LASTVAL`: the last value of a sequence belongs to the connection that drew it, and cannot be put on
 //! another.
 
-use sql::{Facts, Reason};
+use sql::{Effects, Facts, Reason};
 
 use super::query::Job;
 use super::{End, Session};
@@ -9,22 +9,23 @@ use crate::backend::Backend;
 
 /// Whether the statement draws from a sequence.
 pub(super) fn draws(facts: &Facts) -> bool {
-    mentions(facts, &["nextval", "next value for", "setval"])
+    facts.effects.contains(Effects::DRAWS_FROM_SEQUENCE)
 }
 
-fn mentions(facts: &Facts, words: &[&str]) -> bool {
+/// Whether it asks what was drawn last.
+fn asks_for_last_value(facts: &Facts) -> bool {
     let maybe = matches!(facts.reason, Reason::SideEffectFunction | Reason::OwnConnection);
     if !maybe && facts.statements <= 1 && facts.access != sql::Access::Write {
         return false;
     }
     let text = facts.digest_text.to_ascii_lowercase();
-    words.iter().any(|word| text.contains(word))
+    ["lastval", "previous value for"].iter().any(|word| text.contains(word))
 }
 
 impl Session {
     /// Before `LASTVAL`: makes sure that no other session's value is shown. False: the client has been told why not.
     pub(super) async fn prepare_last_value(&mut self, job: &Job<'_>) -> Result<bool, End> {
-        if !mentions(job.facts, &["lastval", "previous value for"]) {
+        if !asks_for_last_value(job.facts) {
             return Ok(true);
         }
         if self.held.is_some() {

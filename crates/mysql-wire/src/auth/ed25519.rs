@@ -15,6 +15,10 @@ pub const KEY_LEN: usize = 32;
 /// Length of a signature.
 pub const SIGNATURE_LEN: usize = 64;
 
+/// A signature for no password. Servers count an answer of another length as a fault of the peer's host, and block a host
+/// that has too many (`max_connect_errors`); this one they count as a wrong password.
+pub const NO_SIGNATURE: [u8; SIGNATURE_LEN] = [0; SIGNATURE_LEN];
+
 /// The signature over `scramble` with `password` as the seed.
 pub fn sign(scramble: &[u8], password: &[u8]) -> [u8; SIGNATURE_LEN] {
     let (secret, prefix) = expand(password);

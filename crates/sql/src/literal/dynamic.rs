@@ -1,5 +1,7 @@
 //! Statements that run a text which another statement holds: `PREPARE`, `EXECUTE`, `EXECUTE IMMEDIATE`.
 
+use std::ops::Range;
+
 use super::cursor::{Cursor, string};
 use crate::Mode;
 use crate::lex::Kind;
@@ -28,20 +30,30 @@ pub enum DynamicText {
 
 /// Parses such a statement that is the whole text.
 pub fn dynamic_statement(sql: &[u8], mode: Mode) -> Option<DynamicStatement> {
+    parse(sql, mode).map(|(statement, _)| statement)
+}
+
+/// Where the text that is to be run stands in such a statement, as a literal or an expression.
+pub fn dynamic_text_span(sql: &[u8], mode: Mode) -> Option<Range<usize>> {
+    parse(sql, mode).and_then(|(_, span)| span)
+}
+
+fn parse(sql: &[u8], mode: Mode) -> Option<(DynamicStatement, Option<Range<usize>>)> {
     let mut cursor = Cursor::new(sql, mode);
     if cursor.word("PREPARE") {
         let name = name(&mut cursor)?;
-        let text = cursor.word("FROM").then(|| text(&mut cursor, mode)).flatten()?;
-        return Some(DynamicStatement::Prepare(name, text));
+        let (text, span) = cursor.word("FROM").then(|| text(&mut cursor, mode)).flatten()?;
+        return Some((DynamicStatement::Prepare(name, text), Some(span)));
     }
     if cursor.word("EXECUTE") {
         if cursor.word("IMMEDIATE") {
-            return text(&mut cursor, mode).map(DynamicStatement::Immediate);
+            let (text, span) = text(&mut cursor, mode)?;
+            return Some((DynamicStatement::Immediate(text), Some(span)));
         }
-        return name(&mut cursor).map(DynamicStatement::Execute);
+        return Some((DynamicStatement::Execute(name(&mut cursor)?), None));
     }
     let deallocates = (cursor.word("DEALLOCATE") || cursor.word("DROP")) && cursor.word("PREPARE");
-    if deallocates { name(&mut cursor).map(DynamicStatement::Deallocate) } else { None }
+    if deallocates { Some((DynamicStatement::Deallocate(name(&mut cursor)?), None)) } else { None }
 }
 
 fn name(cursor: &mut Cursor<'_>) -> Option<String> {
@@ -49,7 +61,7 @@ fn name(cursor: &mut Cursor<'_>) -> Option<String> {
 }
 
 /// Everything up to `USING`, a semicolon or the end.
-fn text(cursor: &mut Cursor<'_>, mode: Mode) -> Option<DynamicText> {
+fn text(cursor: &mut Cursor<'_>, mode: Mode) -> Option<(DynamicText, Range<usize>)> {
     let first = cursor.peek()?;
     let mut span = first.start..first.start;
     while let Some(token) = cursor.peek() {
@@ -67,9 +79,12 @@ fn text(cursor: &mut Cursor<'_>, mode: Mode) -> Option<DynamicText> {
         None
     };
     match literal {
-        Some(value) => Some(DynamicText::Literal(value)),
+        Some(value) => Some((DynamicText::Literal(value), span)),
         None if span.is_empty() => None,
-        None => cursor.sql.get(span).map(|raw| DynamicText::Expression(raw.to_vec())),
+        None => {
+            let raw = cursor.sql.get(span.clone())?;
+            Some((DynamicText::Expression(raw.to_vec()), span))
+        }
     }
 }
 
@@ -79,6 +94,21 @@ mod tests {
 
     fn parsed(sql: &str) -> Option<DynamicStatement> {
         dynamic_statement(sql.as_bytes(), Mode::default())
+    }
+
+    #[test]
+    fn the_text_is_found_where_it_stands() {
+        for (sql, text) in [
+            ("PREPARE s FROM 'SELECT 1'", Some("'SELECT 1'")),
+            ("PREPARE s FROM @a ;", Some("@a")),
+            ("EXECUTE IMMEDIATE CONCAT('x', 1) USING @b", Some("CONCAT('x', 1)")),
+            ("/* x */ execute immediate \"y\"", Some("\"y\"")),
+            ("EXECUTE s USING @b", None),
+            ("DEALLOCATE PREPARE s", None),
+        ] {
+            let span = dynamic_text_span(sql.as_bytes(), Mode::default());
+            assert_eq!(span.map(|span| &sql[span]), text, "{sql}");
+        }
     }
 
     #[test]

@@ -46,6 +46,12 @@ pub fn spans(sql: &[u8], mode: Mode, kind: SpanKind) -> Vec<Range<usize>> {
     }
 }
 
+/// Where the first of several statements ends.
+pub fn first_statement_end(sql: &[u8], mode: Mode) -> usize {
+    let end = tokens(sql, mode).into_iter().find(|token| token.kind == Kind::Punct(b';'));
+    end.map_or(sql.len(), |token| token.start)
+}
+
 /// Every reference to `information_schema.processlist`, which has no columns of that name before it, so that a
 /// qualified column (`information_schema.processlist.id`) is none.
 pub fn processlist_references(sql: &[u8], mode: Mode) -> Vec<TableReference> {

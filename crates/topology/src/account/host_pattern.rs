@@ -32,6 +32,13 @@ impl ClientHost<'_> {
     }
 }
 
+/// Whether a pattern is about names of hosts that somebody has to be asked for. `localhost` is not: the server knows its
+/// own addresses.
+pub(super) fn is_about_names(pattern: &str) -> bool {
+    let has_letter = pattern.bytes().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
+    has_letter && !pattern.contains(':') && !pattern.eq_ignore_ascii_case("localhost")
+}
+
 /// `a.b.c.d/m.m.m.m`, both as numbers; the server ignores an empty mask.
 fn netmask(pattern: &str) -> Option<(u32, u32)> {
     let (net, mask) = pattern.split_once('/')?;
