@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use admin::{
-    AdminService, Apis, ClusterApi, ExplainRequest, GatewayApi, Readiness, ReloadApi, ReloadRefused, Reloaded,
+    AdminService, Apis, ClusterApi, ExplainRequest, GatewayApi, OrderRefused, Readiness, ReloadApi,
+    ReloadRefused, Reloaded,
 };
 use lifecycle::Shutdown;
 use serde_json::{Value, json};
@@ -53,6 +56,24 @@ impl ClusterApi for Site {
 
     fn events(&self) -> Value {
         json!([])
+    }
+
+    fn order(
+        &self,
+        order: Value,
+        dry_run: bool,
+    ) -> Pin<Box<dyn Future<Output = Result<Value, OrderRefused>> + Send>> {
+        Box::pin(async move {
+            match order["to"].as_str() {
+                Some("db9:3306") => {
+                    Err(OrderRefused::Refused("db9:3306 is no server of this cluster".to_owned()))
+                }
+                Some("db8:3306") => Err(OrderRefused::Failed("it took too long".to_owned())),
+                Some("db7:3306") => Err(OrderRefused::Unavailable("this node does not lead".to_owned())),
+                Some("") => Err(OrderRefused::Invalid("to must be HOST:PORT".to_owned())),
+                _ => Ok(json!({ "order": order, "dry_run": dry_run })),
+            }
+        })
     }
 }
 
@@ -170,6 +191,31 @@ fn explain_takes_a_query_or_a_body_and_refuses_with_a_reason() {
             let (got, told) = json_of(api, request, body);
             let told = told["error"].as_str().unwrap();
             assert!(got == status && told.contains(why), "{request} {body}: {got} {told}");
+        }
+    });
+}
+
+#[test]
+fn an_order_is_passed_on_and_its_refusal_has_a_status() {
+    with_api(|api, _| {
+        let path = "POST /api/v1/clusters/main/switchover";
+        let expected = json!({ "order": { "order": "switchover", "to": null }, "dry_run": true });
+        assert_eq!(json_of(api, path, r#"{"to": null, "dry_run": true}"#), (200, expected));
+        for (request, body, status, why) in [
+            (path, r#"{"to": "db9:3306"}"#, 409, "no server of this cluster"),
+            (path, r#"{"to": "db8:3306"}"#, 500, "took too long"),
+            (path, r#"{"to": "db7:3306"}"#, 503, "does not lead"),
+            (path, r#"{"to": ""}"#, 400, "must be HOST:PORT"),
+            (path, r#"{"dry_run": 1}"#, 400, "dry_run must be true or false"),
+            (path, "[]", 400, "must be a JSON object"),
+            (path, "{", 400, "EOF"),
+            ("POST /api/v1/clusters/other/switchover", "{}", 404, "no cluster other"),
+            ("POST /api/v1/clusters/main/drop", "{}", 404, "nothing like drop"),
+            ("GET /api/v1/clusters/main/switchover", "", 405, "does not take GET"),
+        ] {
+            let (got, answer) = json_of(api, request, body);
+            assert_eq!(got, status, "{request} {body}: {answer}");
+            assert!(answer["error"].as_str().unwrap().contains(why), "{answer}");
         }
     });
 }

@@ -28,6 +28,9 @@ impl ControlPlane for Nobody {
         Box::pin(std::future::ready(()))
     }
     fn suspect(&self, _: ServerId) {}
+    fn newer_than(&self, _: u64) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 const PRIMARY: ServerId = ServerId(0);
