@@ -10,6 +10,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
+from e2e.harness.gateway import IO
 from e2e.harness.mariadb import make_template
 from e2e.harness.topology import Topology
 
@@ -28,9 +29,14 @@ def pytest_addoption(parser):
     group = parser.getgroup("hadal")
     group.addoption("--direct", action="store_true", help="run against MariaDB itself: proves the tests, not hadal")
     group.addoption("--hadal", default=os.environ.get("HADAL_BIN", str(DEFAULT_BINARY)), help="the binary to test")
+    group.addoption("--io", default=os.environ.get("HADAL_IO", ""), help="gateway.io of every hadal: epoll or io_uring")
     group.addoption("--seed", type=seed, default=1, help="seed of the differential test: a number, or `random`")
     group.addoption("--interleaved", type=int, default=0, help="statements of the search for sessions that notice others")
     group.addoption("--statements", type=int, default=4500, help="length of the differential test's stream")
+
+
+def pytest_configure(config):
+    IO["default"] = config.getoption("--io")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -97,7 +103,7 @@ def own_topology(scratch, template, binary):
     made = []
 
     def make(**options):
-        made.append(Topology(scratch / f"own-{next(NUMBER)}", template, binary=binary, **options))
+        made.append(Topology(scratch / f"own-{next(NUMBER)}", template, **{"binary": binary, **options}))
         ALIVE.append(made[-1])
         return made[-1].start()
 

@@ -9,6 +9,8 @@ section! {
         [restart] listen: Vec<SocketAddr> = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 6033))];
         /// Threads that serve clients; 0 is one per core.
         [restart] workers: usize = 0;
+        /// How it talks to the kernel about connections.
+        [restart] io: GatewayIo = GatewayIo::default();
         /// Clients at once, those that are logging in included. One more gets error 1040.
         [] max_connections: u32 = 20_000;
         /// A client that has not logged in after this time is disconnected.
@@ -30,5 +32,19 @@ section! {
         [] hold_bytes: u64 = 256 * 1024 * 1024;
         /// When the process is told to stop, running statements and transactions may take this long to end.
         [restart] drain_timeout_ms: u64 = 10_000;
+    }
+}
+
+choice! {
+    /// How workers wait for connections, and read and write them.
+    pub enum GatewayIo {
+        /// `io_uring` where the kernel has and allows all that is needed, else `epoll`; the log and `SHOW HADAL STATUS` tell
+        /// which, and why.
+        Auto = "auto",
+        /// One system call for each read and write.
+        Epoll = "epoll",
+        /// One system call for all that a worker has to do at a time: Linux 6.1 or newer, and not forbidden, as it is in
+        /// many containers. Where it cannot be had, hadal does not start.
+        IoUring = "io_uring",
     }
 }

@@ -40,7 +40,7 @@ pub use changes::{Applies, Change, changes};
 pub use cluster::{AccountsSource, Balance, Cluster, Consistency, Failover, Promotion, TransactionSplit};
 pub use coordination::{Coordination, CoordinationBackend};
 pub use error::{ConfigError, Notice, Problem};
-pub use gateway::GatewayConfig;
+pub use gateway::{GatewayConfig, GatewayIo};
 pub use load::{Loaded, load, parse};
 pub use log::{LogConfig, LogFormat};
 pub use node::Node;

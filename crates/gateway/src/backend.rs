@@ -120,6 +120,10 @@ impl Backend {
 
     /// The same, for who has the pool at hand, which must be the connection's own.
     pub(crate) fn give_back_to(mut self, pool: &Arc<crate::pool::ServerPool>, now: Instant) {
+        if !self.socket.is_at_rest() {
+            // Something was begun on it, and given up.
+            return;
+        }
         self.idle_since = now;
         self.uses += 1;
         pool.put(self);

@@ -13,6 +13,7 @@ use topology::{ClusterView, GtidPosition, MariaGtid, ServerId, ViewCell};
 
 use crate::globals::GlobalChanges;
 use crate::hold::Held;
+use crate::io_choice::IoChoice;
 use crate::metrics::Metrics;
 use crate::names::{HostNames, System};
 use crate::outstanding::Outstanding;
@@ -141,6 +142,7 @@ pub(crate) struct Core {
     pub(crate) interner: Interner,
     pub(crate) metrics: Metrics,
     pub(crate) workers: usize,
+    pub(crate) io: IoChoice,
     pub(crate) started: Instant,
     pub(crate) new_connection_state: Arc<StateSet>,
     pub(crate) global_changes: GlobalChanges,
@@ -148,7 +150,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(config: Arc<Config>, links: Vec<ClusterLink>, workers: usize) -> Self {
+    pub(crate) fn new(config: Arc<Config>, links: Vec<ClusterLink>, workers: usize, io: IoChoice) -> Self {
         let interner = Interner::default();
         let new_connection_state = interner.intern(StateSet::of_new_connection());
         let clusters: Vec<_> = links.into_iter().map(|link| ClusterEntry::new(link, workers)).collect();
@@ -161,6 +163,7 @@ impl Core {
             interner,
             metrics: Metrics::new(workers),
             workers,
+            io,
             started: Instant::now(),
             new_connection_state,
             global_changes: GlobalChanges::default(),

@@ -12,9 +12,10 @@ use thiserror::Error;
 use crate::core::{ClusterLink, Core};
 use crate::handle::GatewayHandle;
 use crate::hold;
+use crate::io_choice::IoChoice;
 use crate::place::ClusterIndex;
 use crate::worker::Worker;
-use crate::{listener, metrics_page};
+use crate::{listener, metrics_page, ring};
 
 /// What the gateway is started with.
 pub struct Options {
@@ -31,6 +32,8 @@ pub enum StartError {
     NoCluster,
     #[error("cannot listen on {address} (gateway.listen): {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("io_uring cannot be had (gateway.io; \"auto\" does without): {0}")]
+    IoUring(std::io::Error),
     #[error("cannot start a worker thread: {0}")]
     Thread(std::io::Error),
 }
@@ -58,7 +61,9 @@ pub fn start(options: Options) -> Result<GatewayHandle, StartError> {
             .collect();
         sockets.push(own?);
     }
-    let core = Arc::new(Core::new(options.config.clone(), options.clusters, workers));
+    let io = IoChoice::of(config.gateway.io).map_err(StartError::IoUring)?;
+    tracing::info!(workers, %io, "the gateway starts");
+    let core = Arc::new(Core::new(options.config.clone(), options.clusters, workers, io));
     metrics_page::register(&core, &options.registry);
     let mut threads = Vec::new();
     for (index, sockets) in sockets.into_iter().enumerate() {
@@ -76,7 +81,12 @@ pub fn start(options: Options) -> Result<GatewayHandle, StartError> {
 /// A worker's whole life.
 fn run_worker(index: u16, core: Arc<Core>, sockets: Vec<std::net::TcpListener>, shutdown: Shutdown) {
     let options = tokio::runtime::LocalOptions::default();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build_local(options) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all();
+    if core.io == IoChoice::IoUring {
+        builder.on_thread_park(ring::before_park);
+    }
+    let runtime = match builder.build_local(options) {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "cannot start a worker's runtime");
@@ -84,6 +94,15 @@ fn run_worker(index: u16, core: Arc<Core>, sockets: Vec<std::net::TcpListener>, 
         }
     };
     runtime.block_on(async move {
+        // The wish is not asked again: what this worker cannot have, its runtime does.
+        let _bell = match core.io {
+            IoChoice::IoUring => ring::install()
+                .inspect_err(
+                    |error| tracing::warn!(%error, worker = index, "cannot have a ring; using epoll"),
+                )
+                .ok(),
+            IoChoice::Epoll { .. } => None,
+        };
         let worker = Worker::new(index, core);
         for socket in sockets {
             match tokio::net::TcpListener::from_std(socket) {

@@ -89,6 +89,7 @@ pub(crate) fn summary(core: &Core) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         ("uptime_seconds", core.started.elapsed().as_secs().to_string()),
         ("workers", core.workers.to_string()),
+        ("io", core.io.to_string()),
         ("sessions", core.sessions.len().to_string()),
         ("clients_accepted_total", metrics.accepted_clients.load(Ordering::Relaxed).to_string()),
         ("clients_refused_total", metrics.refused_clients.load(Ordering::Relaxed).to_string()),

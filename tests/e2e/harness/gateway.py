@@ -26,6 +26,7 @@ admin_password = "{admin_password}"
 
 [gateway]
 listen = ["127.0.0.1:{port}"]
+{io}
 {gateway}
 
 [users.{app_user}]
@@ -35,6 +36,10 @@ cluster = "main"
 [admin]
 listen = "127.0.0.1:{admin_port}"
 """
+
+
+# How hadal talks to the kernel (`gateway.io`), where a test does not say; empty leaves it to hadal.
+IO = {"default": ""}
 
 
 class Gateway:
@@ -59,6 +64,7 @@ class Gateway:
                 admin_port=self.admin_port,
                 cluster=cluster,
                 pool=pool,
+                io=f'io = "{IO["default"]}"' if IO["default"] and "io = " not in gateway else "",
                 gateway=gateway,
                 user=user,
             )

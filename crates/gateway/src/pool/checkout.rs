@@ -111,7 +111,7 @@ impl ServerPool {
             return Ok(ready);
         }
         let (grant, granted) = oneshot::channel();
-        let ticket = self.enqueue(want, grant);
+        let ticket = self.enqueue(want, worker, grant);
         self.waited_total.fetch_add(1, Ordering::Relaxed);
         self.reclaim_lease();
         let since = tokio::time::Instant::now();
@@ -131,18 +131,19 @@ impl ServerPool {
     }
 
     /// Joins the queue. What became free while nobody was in it is handed out, now that nobody can miss the newcomers.
-    fn enqueue(self: &Arc<Self>, want: &Want<'_>, grant: oneshot::Sender<Grant>) -> u64 {
+    fn enqueue(self: &Arc<Self>, want: &Want<'_>, worker: u16, grant: oneshot::Sender<Grant>) -> u64 {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let mut waiters = lock(&self.waiters);
-        let first = waiters.is_empty();
-        waiters.push_back(Waiter {
+        let mut line = lock(&self.waiters);
+        let first = line.is_empty();
+        line.join(Waiter {
             ticket,
+            worker,
             capabilities: want.capabilities,
             needs_no_database: want.state.database.is_none(),
             grant,
         });
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        drop(waiters);
+        drop(line);
         if first {
             self.serve_waiters();
         }
@@ -164,9 +165,8 @@ impl ServerPool {
     }
 
     fn leave_queue(&self, ticket: u64) {
-        let mut waiters = lock(&self.waiters);
-        if let Some(index) = waiters.iter().position(|w| w.ticket == ticket) {
-            waiters.remove(index);
+        let mut line = lock(&self.waiters);
+        if line.leave(ticket) {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
         }
     }

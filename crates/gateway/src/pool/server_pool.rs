@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::sync::{AtomicU32, AtomicUsize, Mutex, lock};
-use super::waiter::Waiter;
+use super::waiter::{Line, Waiter};
 use super::{Grant, Slot, Want};
 use crate::backend::Backend;
 use crate::place::Place;
@@ -46,7 +46,7 @@ pub(crate) struct ServerPool {
     limits: ArcSwap<PoolLimits>,
     pub(super) open: AtomicU32,
     shards: Box<[Shard]>,
-    pub(super) waiters: Mutex<VecDeque<Waiter>>,
+    pub(super) waiters: Mutex<Line>,
     pub(super) waiting: AtomicUsize,
     pub(super) tickets: AtomicU64,
     /// Connections opened before this number was raised are not used again (global settings changed).
@@ -175,10 +175,10 @@ impl ServerPool {
         }
     }
 
-    /// Hands `backend` to the first waiter, or its slot where the connection does not fit.
+    /// Hands `backend` to the next waiter, or its slot where the connection does not fit.
     fn serve_waiter(self: &Arc<Self>, backend: Backend) {
         let mut backend = backend;
-        while let Some(waiter) = self.next_waiter() {
+        while let Some(waiter) = self.next_waiter(|line| line.next_for(&backend)) {
             if !waiter.fits(&backend) {
                 let slot = backend.into_slot();
                 // A waiter that left in the meantime drops the slot, which offers it to the next.
@@ -200,7 +200,7 @@ impl ServerPool {
             return;
         }
         if let Some(slot) = Slot::take(self) {
-            match self.next_waiter() {
+            match self.next_waiter(Line::first) {
                 Some(waiter) => drop(waiter.grant.send(Grant::Slot(slot))),
                 // Nobody waits: giving the slot back must not look for a waiter again.
                 None => drop(slot),
@@ -208,9 +208,10 @@ impl ServerPool {
         }
     }
 
-    fn next_waiter(&self) -> Option<Waiter> {
-        let mut waiters = lock(&self.waiters);
-        while let Some(waiter) = waiters.pop_front() {
+    /// Who is still there of those that `next` takes from the queue.
+    fn next_waiter(&self, next: impl Fn(&mut Line) -> Option<Waiter>) -> Option<Waiter> {
+        let mut line = lock(&self.waiters);
+        while let Some(waiter) = next(&mut line) {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
             if !waiter.grant.is_closed() {
                 return Some(waiter);

@@ -10,6 +10,7 @@ use mysql_wire::Capabilities;
 
 use super::checkout::CheckoutError;
 use super::model::{A, B, World, pool_of};
+use super::waiter::Line;
 use super::{Checkout, PoolLimits, ServerPool};
 use crate::backend::Backend;
 use crate::state::StateSet;
@@ -50,8 +51,12 @@ impl Room {
 
     /// Joins the queue.
     async fn wait(&self, capabilities: Capabilities) -> Waiting<'_> {
+        self.wait_on(0, capabilities).await
+    }
+
+    async fn wait_on(&self, worker: u16, capabilities: Capabilities) -> Waiting<'_> {
         let mut waiting: Waiting<'_> =
-            Box::pin(async move { self.pool.checkout(&self.world.want(capabilities), 0).await });
+            Box::pin(async move { self.pool.checkout(&self.world.want(capabilities), worker).await });
         assert!(outcome(&mut waiting).await.is_none(), "it did not have to wait");
         waiting
     }
@@ -107,6 +112,48 @@ fn those_who_wait_are_served_in_the_order_of_their_arrival() {
         }
         give_back(backend);
         assert_eq!(room.counts(), (1, 1, 0));
+    });
+}
+
+#[test]
+fn a_connection_stays_with_its_worker_but_the_first_is_passed_only_so_often() {
+    let room = Room::of(1);
+    room.run(async |room| {
+        let mut backend = room.take(A);
+        let mut foreign = [room.wait_on(1, A).await, room.wait_on(1, A).await];
+        let mut own = Vec::new();
+        for _ in 0..Line::PATIENCE + 2 {
+            own.push(room.wait(A).await);
+        }
+        let (before, after) = own.split_at_mut(Line::PATIENCE as usize);
+        for waiting in before {
+            give_back(backend);
+            backend = connection(waiting).await.expect("of the connection's worker");
+        }
+        give_back(backend);
+        backend = connection(&mut foreign[0]).await.expect("its patience is at an end");
+        // The next first one is passed as often, not less.
+        for waiting in after {
+            give_back(backend);
+            backend = connection(waiting).await.expect("of the connection's worker");
+        }
+        give_back(backend);
+        backend = connection(&mut foreign[1]).await.expect("nobody else is left");
+        give_back(backend);
+        assert_eq!(room.counts(), (1, 1, 0));
+    });
+}
+
+#[test]
+fn who_needs_another_connection_is_not_served_before_the_first() {
+    let room = Room::of(1);
+    room.run(async |room| {
+        let backend = room.take(A);
+        let mut first = room.wait_on(1, A).await;
+        let mut other = room.wait(B).await;
+        give_back(backend);
+        assert!(outcome(&mut other).await.is_none());
+        assert!(connection(&mut first).await.is_some());
     });
 }
 

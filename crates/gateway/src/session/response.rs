@@ -101,6 +101,8 @@ pub(crate) struct Relay<'a> {
     pub(crate) sent: usize,
     /// The connection's `carry` holds bytes that this scanner has not looked at: a pipelined answer.
     unscanned: bool,
+    /// What it has come to, while the client has not taken everything yet.
+    reached: Option<Step>,
 }
 
 impl<'a> Relay<'a> {
@@ -120,6 +122,7 @@ impl<'a> Relay<'a> {
             seen: Seen::default(),
             sent: 0,
             unscanned: !backend.carry.is_empty(),
+            reached: None,
         }
     }
 
@@ -144,14 +147,12 @@ impl<'a> Relay<'a> {
             if !client.output.is_empty() {
                 ready!(client.poll_flush(cx)).map_err(RelayError::Client)?;
             }
-            let step = worker.with_scratch(|scratch| self.poll_part(cx, scratch, client, backend));
-            if let Some(step) = ready!(step)? {
-                // What the socket did not take must be gone before the session goes on.
-                if !client.output.is_empty() {
-                    ready!(client.poll_flush(cx)).map_err(RelayError::Client)?;
-                }
+            // What the socket did not take must be gone before the session goes on.
+            if let Some(step) = self.reached.take() {
                 return Poll::Ready(Ok(step));
             }
+            self.reached =
+                ready!(worker.with_scratch(|scratch| self.poll_part(cx, scratch, client, backend)))?;
         }
     }
 
