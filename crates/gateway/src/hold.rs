@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lifecycle::Shutdown;
 use tokio::sync::oneshot;
-use topology::{ClusterView, Health, Writes};
+use topology::{ClusterView, Health, ServerId, Writes};
 
 use crate::core::ClusterEntry;
 use crate::place::ClusterIndex;
@@ -121,6 +121,7 @@ pub(crate) async fn follow(worker: Rc<Worker>, cluster: ClusterIndex, shutdown: 
         let view = entry.view();
         (view.revision, view.epoch)
     };
+    let mut down = Vec::new();
     loop {
         tokio::select! {
             biased;
@@ -132,8 +133,30 @@ pub(crate) async fn follow(worker: Rc<Worker>, cluster: ClusterIndex, shutdown: 
         if std::mem::replace(&mut epoch, view.epoch) != view.epoch {
             retire(&worker, cluster, entry);
         }
+        let now = servers_down(&view);
+        for server in now.iter().filter(|server| !down.contains(*server)) {
+            interrupt_readers(&worker, cluster, *server);
+        }
+        down = now;
         if is_open(&view) || is_hopeless(&view) {
             worker.line(cluster).release();
+        }
+    }
+}
+
+fn servers_down(view: &ClusterView) -> Vec<ServerId> {
+    view.servers
+        .iter()
+        .filter(|server| matches!(server.health, Health::Down(_)))
+        .map(|server| server.id)
+        .collect()
+}
+
+/// A server does not answer any more: reads that were sent there are worth sending elsewhere.
+fn interrupt_readers(worker: &Worker, cluster: ClusterIndex, server: ServerId) {
+    for session in worker.sessions.borrow().values() {
+        if session.backend().is_some_and(|(at, _)| at.cluster == cluster && at.server == server) {
+            session.interrupt_for_epoch();
         }
     }
 }

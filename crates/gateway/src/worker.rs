@@ -12,7 +12,7 @@ use sql::{Analyser, Facts, Mode};
 use crate::backend::{self, Backend, Opening};
 use crate::core::Core;
 use crate::hold::Line;
-use crate::place::ClusterIndex;
+use crate::place::{ClusterIndex, Place};
 use crate::registry::{SessionShared, Signal};
 use crate::session::Texts;
 
@@ -68,6 +68,12 @@ impl Worker {
     /// Whether a connection was taken for a primary that is none any more.
     pub(crate) fn is_outdated(&self, backend: &Backend) -> bool {
         backend.leads.is_some_and(|epoch| epoch != self.core.cluster(backend.place.cluster).view().epoch)
+    }
+
+    /// Whether the server does not answer, as far as the control plane knows.
+    pub(crate) fn is_down(&self, place: Place) -> bool {
+        let view = self.core.cluster(place.cluster).view();
+        view.server(place.server).is_some_and(|server| matches!(server.health, topology::Health::Down(_)))
     }
 
     /// Lends the scratch buffer for the duration of one poll.

@@ -628,7 +628,9 @@ pub(super) async fn drive(
             if shared.must_stop(cx.waker()) {
                 return Poll::Ready(Err(RelayError::Stopped));
             }
-            if shared.has_epoch_ended() && worker.is_outdated(backend) {
+            if shared.has_epoch_ended()
+                && (worker.is_outdated(backend) || relay.is_given_up_by(worker, backend))
+            {
                 return Poll::Ready(Err(RelayError::EpochOver));
             }
             if let Poll::Ready(end) = beside(cx, client, backend) {

@@ -126,6 +126,12 @@ impl<'a> Relay<'a> {
         }
     }
 
+    /// Whether a read that can be sent elsewhere waits for a replica that does not answer.
+    pub(crate) fn is_given_up_by(&self, worker: &Worker, backend: &Backend) -> bool {
+        let movable = self.hold_error && backend.leads.is_none() && !self.seen.forwarded;
+        movable && worker.is_down(backend.place)
+    }
+
     /// Sends `command`, then relays. Not cancel-safe: dropped in the middle, the server connection must be closed.
     pub(crate) fn poll(
         &mut self,
