@@ -28,6 +28,9 @@ use crate::status::ServerStatus;
 /// More servers than this are not added to a cluster, whatever they report.
 const MOST_SERVERS: usize = 64;
 
+/// A primary that stops waiting for acknowledgements sooner than after a day may do so between two looks.
+const PATIENT_MS: u64 = 24 * 3600 * 1000;
+
 /// A server that lacks more than the last primary's writes of this long is no successor of it.
 const SUCCESSOR_BEHIND: Duration = Duration::from_secs(10);
 
@@ -181,7 +184,8 @@ impl Board {
             return;
         };
         let Some(seen) = &primary.seen else { return };
-        if seen.durability.waits && !seen.durability.waiting_works {
+        let impatient = seen.durability.timeout_ms < PATIENT_MS;
+        if seen.durability.waits && (impatient || !seen.durability.waiting_works) {
             self.fell_back = true;
             return;
         }

@@ -10,7 +10,7 @@
 mod demote;
 pub(crate) mod error;
 pub(crate) mod fence;
-mod promote;
+pub(crate) mod promote;
 pub(crate) mod replica;
 pub(crate) mod runner;
 mod sql;

@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     /// By server.
     wakers: Mutex<Vec<Arc<Notify>>>,
     requests: mpsc::Sender<Request>,
-    orders: Orders,
+    pub(crate) orders: Orders,
     /// Something is wrong with the primary.
     pub(crate) alarm: Arc<AtomicBool>,
     /// Counts the published views.

@@ -65,8 +65,14 @@ impl ClusterService {
             && self.options.control.failover != FailoverMode::Off
         {
             let steering = Steering::new(reports.clone());
-            let controller =
-                Controller::new(self.options.clone(), coordination, steering, watched, self.orders);
+            let controller = Controller::new(
+                self.options.clone(),
+                coordination,
+                steering,
+                watched,
+                self.shared.orders.clone(),
+                self.orders,
+            );
             tasks.spawn(controller.run());
         }
         let mut observer =

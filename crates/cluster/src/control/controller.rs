@@ -12,18 +12,20 @@ use super::acknowledging::Acknowledging;
 use super::healing::{Cure, Healing};
 use super::preparing::Preparation;
 use super::saving;
-use super::{Coordination, Order, OrderError, OrderReport, Ordered, Steering};
+use super::{Coordination, Order, OrderError, OrderReport, Ordered, Orders, Steering};
 use crate::board::Picture;
 use crate::detect::death::{self, Patience, ReplicaSigns, Verdict};
 use crate::events::EventKind;
-use crate::execute::{Outcome, Runner, StepError, fence, replica};
+use crate::execute::{Outcome, Runner, StepError, fence, promote, replica};
 use crate::options::{FailoverMode, ObserveOptions};
-use crate::plan::{self, Kind, Plan, Refusal, Situation};
+use crate::plan::{self, Kind, Member, Plan, Refusal, Situation};
 
 /// Without news, the leadership and the flags are looked at this often.
 const TICK: Duration = Duration::from_millis(250);
 /// A replica that hears nothing from its source for this long has lost it, where heartbeats are frequent.
-const QUIET: Duration = Duration::from_millis(1500);
+const QUIET: Duration = Duration::from_millis(2000);
+/// Between two attempts to open a primary that has come back.
+const REOPEN_PAUSE: Duration = Duration::from_secs(2);
 /// How often the store is asked who is in maintenance.
 const FLAGS_EVERY: Duration = Duration::from_secs(2);
 
@@ -33,6 +35,7 @@ pub(crate) struct Controller {
     coordination: Coordination,
     steering: Steering,
     pictures: watch::Receiver<Arc<Picture>>,
+    gate: Orders,
     orders: mpsc::Receiver<Ordered>,
     verdict: Option<&'static str>,
     healing: Healing,
@@ -46,6 +49,8 @@ pub(crate) struct Controller {
     /// Why the last automatic failover did not come about.
     refused: Option<String>,
     preparation: Preparation,
+    /// When a primary that had come back was last opened, or could not be.
+    reopened: Option<Instant>,
     /// What the service was told last: every directive makes a picture, and a picture wakes the controller.
     heals: Option<bool>,
 }
@@ -56,6 +61,7 @@ impl Controller {
         coordination: Coordination,
         steering: Steering,
         pictures: watch::Receiver<Arc<Picture>>,
+        gate: Orders,
         orders: mpsc::Receiver<Ordered>,
     ) -> Self {
         Self {
@@ -63,6 +69,7 @@ impl Controller {
             coordination,
             steering,
             pictures,
+            gate,
             orders,
             verdict: None,
             healing: Healing::default(),
@@ -74,6 +81,7 @@ impl Controller {
             last_failover: None,
             refused: None,
             preparation: Preparation::default(),
+            reopened: None,
             heals: None,
         }
     }
@@ -131,6 +139,8 @@ impl Controller {
             && picture.complete
         {
             self.fail_over(&situation, &leadership, &why).await
+        } else if auto && picture.complete && self.has_come_back_closed(&situation) {
+            self.reopen(&situation, &leadership).await
         } else {
             self.heal(&situation).await
         }
@@ -183,6 +193,7 @@ impl Controller {
                 allow_loss: !plan.proof.is_lossless(),
                 plan: plan.clone(),
                 action: Some(action),
+                stragglers: Vec::new(),
                 epoch: None,
             };
             let outcome = runner.run().await;
@@ -311,6 +322,65 @@ impl Controller {
         }
     }
 
+    /// Whether the primary was started again before anybody took its place: servers start read-only.
+    fn has_come_back_closed(&self, situation: &Situation) -> bool {
+        let closed =
+            |p: &Member| p.up && p.read_only && p.restarted && p.replication.is_none() && !p.maintenance;
+        let due = self.reopened.is_none_or(|at| at.elapsed() > REOPEN_PAUSE);
+        due && situation.primary().is_some_and(closed)
+    }
+
+    /// The primary takes writes again, if it has all that its replicas have; if it has lost the end of its binary log, one of
+    /// them takes over.
+    async fn reopen(&mut self, situation: &Situation, leadership: &Leadership) -> Result<(), StepError> {
+        self.reopened = Some(Instant::now());
+        let Some(primary) = situation.primary() else { return Ok(()) };
+        let lossless = self.options.control.lossless;
+        if situation.replicas().any(|replica| !primary.has().covers(&replica.has())) {
+            return match plan::failover(situation, !lossless) {
+                Err(refusal) => self.hold_back(refusal.explained()).await,
+                Ok(plan) => {
+                    tracing::warn!(
+                        cluster = situation.cluster,
+                        "the primary came back with less than its replicas\n{plan}"
+                    );
+                    self.refused = None;
+                    self.carry_out(situation, plan, !lossless, leadership).await;
+                    Ok(())
+                }
+            };
+        }
+        let missing = situation.acknowledgers.iter().flat_map(|a| &a.servers);
+        let missing: Vec<_> =
+            missing.filter(|s| !situation.member(s).is_some_and(|m| m.up)).cloned().collect();
+        if lossless && !missing.is_empty() {
+            let text = format!(
+                "the primary {} came back; whether it has everything is not certain before {} is back, too \
+                 (`hadal failover {} --allow-loss --force`, or SET GLOBAL read_only=0 there)",
+                primary.server,
+                missing.join(", "),
+                situation.cluster
+            );
+            return self.hold_back(text).await;
+        }
+        let waits = lossless && situation.replicas().next().is_some();
+        let server = primary.server.clone();
+        let opened = match leadership.is_held() {
+            true => promote::reopen(&self.options, &server, waits).await,
+            false => return Ok(()),
+        };
+        let (to, why) = match &opened {
+            Ok(()) => ("opened", String::new()),
+            Err(error) => ("not opened", error.to_string()),
+        };
+        if opened.is_ok() {
+            self.refused = None;
+            self.steering.writes(Writes::Open).await?;
+        }
+        self.steering.note(EventKind::Action, Some(server), "came back", to, &why).await;
+        Ok(())
+    }
+
     /// No failover: clients hear so at once, and why.
     async fn hold_back(&mut self, why: String) -> Result<(), StepError> {
         if self.refused.as_ref() == Some(&why) {
@@ -328,6 +398,7 @@ impl Controller {
         allow_loss: bool,
         leadership: &Leadership,
     ) -> Outcome {
+        let _closed = self.gate.close();
         let runner = Runner {
             options: &self.options,
             coordination: &self.coordination,
@@ -337,6 +408,7 @@ impl Controller {
             allow_loss,
             plan: plan.clone(),
             action: None,
+            stragglers: Vec::new(),
             epoch: None,
         };
         let outcome = runner.run().await;
@@ -346,8 +418,9 @@ impl Controller {
 
     async fn after(&mut self, plan: &Plan, outcome: &Outcome) {
         let (to, why) = match outcome {
-            Outcome::Done { took, held } => {
+            Outcome::Done { took, held, stragglers } => {
                 self.remember_deposed(plan);
+                stragglers.iter().for_each(|server| self.healing.left_out(server));
                 plan.left_out.iter().for_each(|left| self.healing.left_out(&left.server));
                 (
                     "done",
@@ -405,6 +478,7 @@ impl Controller {
     async fn obey(&mut self, ordered: Ordered) {
         let outcome = self.try_obey(ordered.order, ordered.dry_run).await;
         // Who asked may have gone.
+        drop(ordered.closed);
         let _ = ordered.answer.send(outcome);
     }
 
@@ -453,7 +527,7 @@ impl Controller {
             return Ok(OrderReport { plan: Some(plan), text, done: false, took_ms: 0, held_ms: 0 });
         }
         match self.carry_out(situation, plan.clone(), allow_loss, leadership).await {
-            Outcome::Done { took, held } => {
+            Outcome::Done { took, held, .. } => {
                 if plan.kind == Kind::Failover {
                     self.last_failover = Some(Instant::now());
                 }

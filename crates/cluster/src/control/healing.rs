@@ -31,6 +31,8 @@ pub(super) struct Healing {
     deposed: HashSet<String>,
     /// Were away since they last replicated.
     away: HashSet<String>,
+    /// Did not follow when the primary changed.
+    stragglers: HashSet<String>,
     attempts: HashMap<String, (u32, Instant)>,
     /// Those that hadal leaves alone until somebody decides, and why.
     quarantined: HashMap<String, String>,
@@ -44,6 +46,7 @@ impl Healing {
     /// The server did not take part in a change of the primary.
     pub(super) fn left_out(&mut self, server: &str) {
         self.away.insert(server.to_owned());
+        self.stragglers.insert(server.to_owned());
     }
 
     /// Notes who is away, and who is well again.
@@ -51,7 +54,10 @@ impl Healing {
         for member in &situation.members {
             if !member.up {
                 self.away.insert(member.server.clone());
-            } else if rejoin(situation, &member.server) == Ok(Rejoin::Replicates) {
+            } else if rejoin(situation, &member.server) == Ok(Rejoin::Replicates)
+                && !self.strays(situation, &member.server)
+            {
+                self.stragglers.remove(&member.server);
                 self.deposed.remove(&member.server);
                 self.away.remove(&member.server);
                 self.attempts.remove(&member.server);
@@ -78,7 +84,9 @@ impl Healing {
             if deposed && !read_only {
                 return Some(Cure::Fence(server));
             }
+            let strays = self.strays(situation, &server);
             match rejoin(situation, &server) {
+                Ok(Rejoin::Replicates | Rejoin::Start) if strays => return Some(Cure::Follow(server)),
                 Ok(Rejoin::Follow) => return Some(Cure::Follow(server)),
                 Ok(Rejoin::Start) => return Some(Cure::Start(server)),
                 Ok(Rejoin::Ahead(extra)) => {
@@ -99,6 +107,14 @@ impl Healing {
             }
         }
         None
+    }
+
+    /// It was to follow the primary and follows another server.
+    fn strays(&self, situation: &Situation, server: &str) -> bool {
+        let follows = situation
+            .member(server)
+            .is_some_and(|m| situation.primary.as_deref().is_some_and(|primary| m.follows(primary)));
+        self.stragglers.contains(server) && !follows
     }
 
     fn is_due(&self, server: &str, now: Instant) -> bool {

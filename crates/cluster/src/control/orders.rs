@@ -1,5 +1,8 @@
 //! What people ask of a cluster.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -66,12 +69,26 @@ pub(crate) struct Ordered {
     /// Only the plan is wanted.
     pub(crate) dry_run: bool,
     pub(crate) answer: oneshot::Sender<Result<Report, OrderError>>,
+    /// Until this is dropped, no other order is taken.
+    pub(crate) closed: Option<Closed>,
+}
+
+/// Dropped, orders are taken again.
+#[derive(Debug)]
+pub(crate) struct Closed(Arc<AtomicBool>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
 }
 
 /// Where orders are given.
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
     sender: mpsc::Sender<Ordered>,
+    /// Something is being done already.
+    busy: Arc<AtomicBool>,
 }
 
 impl Orders {
@@ -80,15 +97,29 @@ impl Orders {
 
     pub(crate) fn new() -> (Self, mpsc::Receiver<Ordered>) {
         let (sender, receiver) = mpsc::channel(Self::WAITING);
-        (Self { sender }, receiver)
+        (Self { sender, busy: Arc::default() }, receiver)
+    }
+
+    /// Refuses orders until the guard is dropped: they were given for a cluster that is about to be another.
+    pub(crate) fn close(&self) -> Closed {
+        self.busy.store(true, Ordering::SeqCst);
+        Closed(self.busy.clone())
     }
 
     /// Gives an order and waits for its outcome. Cancelled, the order is carried out nevertheless.
     pub(crate) async fn give(&self, order: Order, dry_run: bool) -> Result<Report, OrderError> {
+        let mut closed = None;
+        if !dry_run {
+            if self.busy.swap(true, Ordering::SeqCst) {
+                let text = "another change of the cluster is under way; look at its outcome and ask again";
+                return Err(OrderError::Unavailable(text.into()));
+            }
+            closed = Some(Closed(self.busy.clone()));
+        }
         let (answer, waiting) = oneshot::channel();
         let nobody =
             || OrderError::Unavailable("this cluster is not controlled by hadal (failover = \"off\")".into());
-        self.sender.try_send(Ordered { order, dry_run, answer }).map_err(|error| match error {
+        self.sender.try_send(Ordered { order, dry_run, answer, closed }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 OrderError::Unavailable("other orders are waiting; try again".into())
             }

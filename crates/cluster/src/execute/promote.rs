@@ -17,7 +17,8 @@ pub(super) async fn promote(options: &ObserveOptions, server: &str, waits: bool)
     let mut link = Link::open(options, server).await?;
     if let Some(channel) = link.channel().await? {
         let applied = link.position("gtid_slave_pos").await?;
-        if !applied.covers(&channel.received) && !channel.read_all {
+        let all = applied.covers(&channel.received) || channel.read_all && !link.applies_something().await?;
+        if !all {
             let why = format!("it has received {} and applied {applied} only", channel.received);
             return Err(link.unexpected(why));
         }
@@ -25,6 +26,10 @@ pub(super) async fn promote(options: &ObserveOptions, server: &str, waits: bool)
         link.exec("leaving replication", "RESET SLAVE ALL").await?;
     }
     link.exec("becoming a source", "SET GLOBAL rpl_semi_sync_slave_enabled=0").await?;
+    if waits {
+        // One that gives up waiting acknowledges what nobody else has.
+        link.exec("becoming a source", "SET GLOBAL rpl_semi_sync_master_timeout=4294967295").await?;
+    }
     let wait = format!("SET GLOBAL rpl_semi_sync_master_enabled={}", u8::from(waits));
     link.exec("becoming a source", &wait).await?;
     link.close().await;
@@ -51,6 +56,12 @@ pub(super) async fn await_acknowledger(options: &ObserveOptions, server: &str) -
         }
         sleep(AGAIN).await;
     }
+}
+
+/// A primary that was started again takes writes again. It `waits` for acknowledgements from before the first one on.
+pub(crate) async fn reopen(options: &ObserveOptions, server: &str, waits: bool) -> Result<(), StepError> {
+    promote(options, server, waits).await?;
+    open(options, server).await
 }
 
 /// The server takes writes from now on.

@@ -19,10 +19,8 @@ use crate::plan::{Kind, Plan, Situation, Step, failover};
 /// How a plan ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Done {
-        took: Duration,
-        held: Duration,
-    },
+    /// `stragglers` do not follow the new primary yet.
+    Done { took: Duration, held: Duration, stragglers: Vec<String> },
     /// Everything is as it was before.
     Undone(StepError),
     /// It stands half-way, and whoever leads goes on with it.
@@ -40,6 +38,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) allow_loss: bool,
     pub(crate) plan: Plan,
     pub(crate) action: Option<Versioned<Action>>,
+    /// Servers that could not be pointed to the new primary.
+    pub(crate) stragglers: Vec<String>,
     /// The epoch that this run has opened.
     pub(crate) epoch: Option<u64>,
 }
@@ -57,7 +57,7 @@ impl Runner<'_> {
         let done = self.action.as_ref().map_or(0, |action| action.value.steps.len());
         while let Some(step) = self.plan.steps.get(at).cloned() {
             // What gateways were told is forgotten with the process that told them; everything else lasts.
-            let repeat = matches!(step, Step::Hold { .. } | Step::Fence);
+            let repeat = matches!(step, Step::Hold { .. } | Step::Fence | Step::Release);
             if at >= done || repeat {
                 if matches!(step, Step::Hold { .. }) {
                     held.get_or_insert_with(Instant::now);
@@ -93,11 +93,12 @@ impl Runner<'_> {
             }
             at += 1;
         }
+        let stragglers = std::mem::take(&mut self.stragglers);
         let (took, held) = (began.elapsed(), held.map_or(Duration::ZERO, |held| held.elapsed()));
         let outcome =
             json!({"done": true, "ms": took.as_millis() as u64, "held_ms": held.as_millis() as u64});
         match self.finish(outcome).await {
-            Ok(()) => Outcome::Done { took, held },
+            Ok(()) => Outcome::Done { took, held, stragglers },
             Err(error) => Outcome::Unfinished(error),
         }
     }
@@ -227,7 +228,7 @@ impl Runner<'_> {
     }
 
     /// One that cannot follow now is looked after later; one at least must.
-    async fn repoint(&self, servers: &[String], to: &str) -> Result<(), StepError> {
+    async fn repoint(&mut self, servers: &[String], to: &str) -> Result<(), StepError> {
         let to = to.to_owned();
         let outcomes = each(self.options, servers, move |o, s| {
             let to = to.clone();
@@ -241,6 +242,7 @@ impl Runner<'_> {
                 Ok(()) => followed = true,
                 Err(error) => {
                     tracing::warn!(cluster = self.plan.cluster, server, %error, "a server does not follow the new primary yet");
+                    self.stragglers.push(server);
                     failed = Some(error);
                 }
             }

@@ -58,6 +58,14 @@ impl Link {
         Ok(matches!(rows.get(0, "value"), Some("1" | "ON")))
     }
 
+    /// Whether a thread of the replica's is at work on something that was received.
+    pub(super) async fn applies_something(&mut self) -> Result<bool, StepError> {
+        const AT_WORK: &str = "SELECT COUNT(*) AS busy FROM information_schema.PROCESSLIST WHERE \
+                               COMMAND = 'Slave_worker' AND STATE <> 'Waiting for work from SQL thread'";
+        let rows = self.query("looking at its workers", AT_WORK).await?;
+        Ok(rows.parse::<u32>(0, "busy") != Some(0))
+    }
+
     pub(super) fn unexpected(&self, why: impl Into<String>) -> StepError {
         StepError::Unexpected { server: self.server.clone(), why: why.into() }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Durability {
     pub(crate) logs: bool,
     /// Its commits are to wait for acknowledgements.
     pub(crate) waits: bool,
+    /// After this many milliseconds they wait no longer.
+    pub(crate) timeout_ms: u64,
     /// They do. Off after a timeout, or while there is nobody to acknowledge and that is allowed.
     pub(crate) waiting_works: bool,
     /// Replicas connected that acknowledge.
@@ -31,7 +33,8 @@ pub(crate) struct Durability {
 /// The columns of the question about variables, to be asked with others.
 pub(crate) const COLUMNS: &str = "@@global.gtid_binlog_state AS binlog_state, @@log_bin AS log_bin, \
                                   @@log_slave_updates AS log_slave_updates, \
-                                  @@global.rpl_semi_sync_master_enabled AS semi_sync_master";
+                                  @@global.rpl_semi_sync_master_enabled AS semi_sync_master, \
+                                  @@global.rpl_semi_sync_master_timeout AS semi_sync_timeout";
 
 const STATUS: &str =
     "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'Rpl\\_semi\\_sync\\_%' OR Variable_name = 'Uptime'";
@@ -50,6 +53,7 @@ pub(crate) async fn read(client: &mut Client, facts: &Rows) -> Result<Durability
         base: facts.get(0, "slave_pos").and_then(|text| text.parse().ok()).unwrap_or_default(),
         logs: on("log_bin") && on("log_slave_updates"),
         waits: on("semi_sync_master"),
+        timeout_ms: facts.parse(0, "semi_sync_timeout").unwrap_or(0),
         waiting_works: value("Rpl_semi_sync_master_status") == "ON",
         acknowledgers: value("Rpl_semi_sync_master_clients").parse().unwrap_or(0),
         acknowledges: value("Rpl_semi_sync_slave_status") == "ON",

@@ -8,6 +8,7 @@ use topology::{Address, GtidPosition};
 use super::durability::{self, Durability};
 use super::heartbeat;
 use super::replication::{Channel, channels};
+use crate::detect::roles::Link;
 
 /// What a server said.
 #[derive(Clone, Debug)]
@@ -48,7 +49,9 @@ impl Observation {
         match before {
             // The servers count in seconds.
             Some(before) => self.started() > before.started().map(|at| at + Duration::from_secs(3)),
-            None => self.durability.uptime < LATELY,
+            None => {
+                self.durability.uptime < LATELY && self.channels.iter().any(|c| c.link() != Link::Connected)
+            }
         }
     }
 }

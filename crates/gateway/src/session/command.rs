@@ -72,7 +72,9 @@ impl Session {
                 Box::pin(self.carry_variables()).await;
                 Ok(())
             }
-            Signal::Drain if self.is_at_rest() => Err(End::Draining),
+            // What else it has on its connection is lost with the process in any case: a client that reconnects at once is
+            // better off than one that finds out later.
+            Signal::Drain if !self.pins.contains(super::Pins::TRANSACTION) => Err(End::Draining),
             Signal::Drain => {
                 self.draining = true;
                 Ok(())

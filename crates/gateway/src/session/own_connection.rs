@@ -15,11 +15,6 @@ impl Session {
         self.pins.contains(Pins::FORWARDED_LOGIN)
     }
 
-    /// Whether nothing but its login keeps the session on its connection.
-    pub(super) fn is_at_rest(&self) -> bool {
-        self.held.is_none() || self.pins == Pins::FORWARDED_LOGIN
-    }
-
     pub(super) fn keep_for_good(&mut self, backend: Backend) {
         self.only_own();
         self.shared.set_backend(Some((backend.place, backend.thread_id)));
