@@ -11,6 +11,7 @@ from e2e.conftest import DEFAULT_BINARY, scratch, template  # noqa: F401
 from chaos.lab.disk import why_no_disks
 from chaos.lab.lab import Lab
 from chaos.lab.network import why_no_namespaces
+from chaos.load.load import FULL, SMALL
 from chaos.report import Report
 
 NUMBER = itertools.count(1)
@@ -123,6 +124,12 @@ def make_lab(request, scratch, template, binary, namespaces):  # noqa: F811
             ALIVE.remove(lab)
             if not os.environ.get("HADAL_KEEP"):
                 shutil.rmtree(lab.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def size(request):
+    """How many clients: with a report, as many as its figures are promised for."""
+    return FULL if request.config.getoption("--report") else SMALL
 
 
 @pytest.fixture

@@ -1,13 +1,47 @@
 """Steps that many faults share."""
 
+import contextlib
 import time
+
+from chaos.load.outcome import ACKNOWLEDGED
+
+
+def now():
+    return time.monotonic()
 
 
 def kill(server):
     """kill -9. Returns when it was."""
-    at = time.monotonic()
+    at = now()
     server.kill()
     return at
+
+
+def steadily(condition, seconds, what):
+    """Fails as soon as `condition()` is not true, within the next `seconds`: what must not happen takes its time."""
+    until = now() + seconds
+    while now() < until:
+        assert condition(), f"no longer true: {what}"
+        time.sleep(0.05)
+
+
+def no_failover(lab, primary, seconds=6):
+    """Nobody else becomes writable, from now on and for so many seconds."""
+    others = lab.others(primary)
+    steadily(lambda: not any(server.is_writable() for server in others), seconds, f"{primary} is the only primary")
+
+
+def outcome_of(lab, old, within=20):
+    """The new primary, or None where hadal refused to promote. Both are right for some faults; losing is never."""
+    with contextlib.suppress(AssertionError):
+        return lab.promoted(old, within)
+    return None
+
+
+def nobody_acknowledged(intruders, since):
+    """Clients that talk straight to an old primary never get an OK for what they began after `since`."""
+    late = [o for o in intruders.outcomes if o.state == ACKNOWLEDGED and o.began > since]
+    assert not late, f"{len(late)} writes were acknowledged by the old primary, such as {late[0]}"
 
 
 def prove(lab, *loads, report, without=(), **figures):

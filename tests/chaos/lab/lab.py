@@ -24,14 +24,14 @@ SCHEMA = (
 
 
 class Lab:
-    """Three servers `db1`…, a `hadal` and a host for `clients`. Owns its processes: `destroy` leaves nothing behind.
+    """Three servers `db1`…, a `hadal`, `clients`, and an `island` for clients that go past hadal. Owns its processes: `destroy` leaves nothing behind.
 
     `by_hand` is for a hadal without failover: the lab then promotes by itself.
     """
 
     def __init__(self, folder, template, binary, servers=3, network=True, by_hand=False, disks=(), **gateway):
         names = [f"db{number}" for number in range(1, servers + 1)]
-        hosts = [*names, "hadal", "clients"]
+        hosts = [*names, "hadal", "clients", "island"]
         self.folder, self.by_hand, self.binary = folder, by_hand, binary
         ports = [3306] * servers if network else free_ports(servers)
         self.network = Network(hosts) if network else Loopback(hosts)
@@ -44,6 +44,8 @@ class Lab:
         self.gateway = LabGateway(
             binary, folder / "hadal", self.servers, self.network, ports, failover=not by_hand, **gateway
         )
+        if "hadal" in self.disks:
+            self.disks["hadal"].take_over(self.gateway.data_dir)
         self.supervisor = Supervisor()
 
     def start(self):
@@ -84,9 +86,14 @@ class Lab:
         """Clients of hadal, on their own host."""
         return self.load_at(self.gateway.host, self.gateway.port, **size)
 
-    def load_at(self, host, port, **size):
+    def load_at(self, host, port, on="clients", **size):
         """The same clients at any address. Loads that run together need `first` far apart, for their tokens."""
-        return Load(self.folder, host, port, self.network.prefix("clients"), **size)
+        return Load(self.folder, host, port, self.network.prefix(on), **size)
+
+    def intruders(self, server):
+        """A few clients that write straight to one server, past hadal."""
+        size = {"writers": 3, "transactions": 2, "readers": 0, "idle": 0}
+        return self.load_at(server.host, server.port, on="island", first=1000, **size)
 
     def judge(self, *loads, replicas=None, within=60):
         """What clients were told, against the servers that are there now. Waits for replicas, all others by default."""
@@ -96,11 +103,12 @@ class Lab:
             eventually(lambda r=replica: r.follows(primary), within, what=f"{replica} follows {primary}")
             replica.catch_up_with(primary)
         outcomes = [outcome for load in loads for outcome in load.outcomes]
-        return judge(outcomes, self.content(primary), [self.content(replica) for replica in replicas])
+        # The primary last: hadal's heartbeat goes on, and must not make a replica look ahead.
+        contents = [self.content(replica) for replica in replicas]
+        return judge(outcomes, self.content(primary), contents)
 
     @staticmethod
     def content(server):
-        # The position first: what is written in between makes nobody look ahead.
         rows = server.sql("SELECT token, part, parts FROM app.tokens")
         return Content(server.label, list(rows), server.variable("gtid_binlog_state"))
 
@@ -143,8 +151,10 @@ class Lab:
         try:
             if self.gateway.process:
                 self.gateway.process.send_signal(signal.SIGCONT)
-                self.gateway.stop()
+                self.gateway.kill()
         finally:
             for server in self.servers:
                 server.destroy()
+            if "hadal" in self.disks:
+                self.disks["hadal"].close()
             self.network.close()
