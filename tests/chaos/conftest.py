@@ -11,6 +11,7 @@ from e2e.conftest import DEFAULT_BINARY, scratch, template  # noqa: F401
 from chaos.lab.disk import why_no_disks
 from chaos.lab.lab import Lab
 from chaos.lab.network import why_no_namespaces
+from chaos.lab.state import describe
 from chaos.load.load import FULL, SMALL
 from chaos.report import Report
 
@@ -61,7 +62,9 @@ def pytest_runtest_makereport(item, call):
     """A failure is reported with what hadal and the servers said; every outcome goes into the report."""
     result = (yield).get_result()
     if result.failed:
-        result.sections += [(f"hadal of {lab.folder.name}", lab.gateway.last_words(8000)) for lab in ALIVE]
+        for lab in ALIVE:
+            result.sections.append(("servers", "\n".join(describe(server) for server in lab.servers)))
+            result.sections.append(("hadal", lab.gateway.last_words(8000)))
     if result.when == "call" or result.outcome != "passed":
         reason = str(call.excinfo.value).splitlines() if call.excinfo else []
         REPORT.outcome(item.originalname, result.outcome, reason[0] if reason else "")

@@ -3,6 +3,7 @@
 import contextlib
 import time
 
+from chaos.check.durability import judge
 from chaos.load.outcome import ACKNOWLEDGED
 
 
@@ -38,10 +39,23 @@ def outcome_of(lab, old, within=20):
     return None
 
 
+def apart(lab, server, primary):
+    """Waits until `server` has joined, or is quarantined with what it wrote alone: that must not be spread, then."""
+    return [] if lab.joined(server, primary) else [server]
+
+
 def nobody_acknowledged(intruders, since):
     """Clients that talk straight to an old primary never get an OK for what they began after `since`."""
     late = [o for o in intruders.outcomes if o.state == ACKNOWLEDGED and o.began > since]
     assert not late, f"{len(late)} writes were acknowledged by the old primary, such as {late[0]}"
+
+
+def prove_halted(lab, complete, *loads, report):
+    """Nobody takes writes, and `complete` has everything that was acknowledged: an operator can go on from there."""
+    assert lab.writable() == []
+    verdict = judge([outcome for load in loads for outcome in load.outcomes], lab.content(complete))
+    report(lost=verdict.count("lost"), halted=True)
+    assert verdict, str(verdict)
 
 
 def prove(lab, *loads, report, without=(), **figures):

@@ -3,14 +3,14 @@
 import pytest
 from e2e.harness.waiting import eventually
 
-from .steps import no_failover, nobody_acknowledged, now, prove, steadily
+from .steps import apart, no_failover, nobody_acknowledged, now, prove, steadily
 
 pytestmark = pytest.mark.network
 
 
 @pytest.mark.measured
 def test_cut_primary(lab, size, report):
-    """2: the cable is pulled. Plugged in again, the old primary acknowledges nothing and joins."""
+    """2: the cable is pulled. Plugged in again, the old primary joins, or is kept apart."""
     with lab.load(**size) as load:
         old = lab.primary()
         lab.network.isolate(old.label)
@@ -18,9 +18,10 @@ def test_cut_primary(lab, size, report):
         new = lab.promoted(old)
         load.goes_on()
         lab.network.heal()
-        lab.rejoined(old, new)
+        without = apart(lab, old, new)
         idle_lost = load.check_sessions()
-    prove(lab, load, report=report, pause_s=load.longest_pause(since=at - 1), idle_lost=idle_lost)
+    pause = load.longest_pause(since=at - 1)
+    prove(lab, load, report=report, without=without, pause_s=pause, idle_lost=idle_lost)
 
 
 def test_primary_cut_off_with_clients(lab, report):
@@ -32,9 +33,9 @@ def test_primary_cut_off_with_clients(lab, report):
         new = lab.promoted(old)
         load.goes_on()
         lab.network.heal()
-        lab.rejoined(old, new)
+        without = apart(lab, old, new)
     nobody_acknowledged(intruders, since=at)
-    prove(lab, load, intruders, report=report)
+    prove(lab, load, intruders, report=report, without=without)
 
 
 @pytest.mark.by_hand
@@ -100,7 +101,9 @@ def test_heals_during_failover(lab, report):
         eventually(lambda: any(is_being_moved(replica, old) for replica in replicas), within=30, what="failover begins")
         lab.network.heal()
         load.goes_on(within=60)
-    prove(lab, load, report=report)
+        primary = lab.primary()
+        without = [] if primary is old else apart(lab, old, primary)
+    prove(lab, load, report=report, without=without)
 
 
 def is_being_moved(replica, old):
@@ -118,8 +121,10 @@ def test_flapping_cable(lab, report):
             lab.network.heal()
             follow_promotions(lab, promotions, 5)
         load.goes_on(within=60)
+        primary = lab.primary()
+        without = [] if primary is first else apart(lab, first, primary)
     assert len(promotions) <= 1, f"{promotions} were promoted within a minute"
-    prove(lab, load, report=report, promotions=len(promotions))
+    prove(lab, load, report=report, without=without, promotions=len(promotions))
 
 
 def follow_promotions(lab, promotions, seconds):

@@ -3,7 +3,7 @@
 import pytest
 from e2e.harness.waiting import eventually
 
-from .steps import kill, no_failover, nobody_acknowledged, now, prove, steadily
+from .steps import apart, kill, no_failover, nobody_acknowledged, now, prove, steadily
 
 
 @pytest.mark.by_hand
@@ -39,7 +39,7 @@ def test_switchover(lab, size, report):
 @pytest.mark.short
 @pytest.mark.measured
 def test_frozen_primary(lab, size, report):
-    """2: SIGSTOP. Woken, it acknowledges nothing to anybody, also on connections that were open; then it joins."""
+    """2: SIGSTOP. Woken, it acknowledges nothing to anybody, also on connections that were open."""
     old = lab.primary()
     with lab.load(**size) as load, lab.intruders(old) as intruders:
         old.freeze()
@@ -50,11 +50,12 @@ def test_frozen_primary(lab, size, report):
         woken = now()
         eventually(lambda: not old.is_writable(), within=30, what="the woken primary is read-only")
         fenced = now() - woken
-        lab.rejoined(old, new)
+        without = apart(lab, old, new)
         idle_lost = load.check_sessions()
     nobody_acknowledged(intruders, since=at)
     pause = load.longest_pause(since=at - 1)
-    prove(lab, load, intruders, report=report, pause_s=pause, fenced_s=fenced, idle_lost=idle_lost)
+    figures = {"pause_s": pause, "fenced_s": fenced, "idle_lost": idle_lost}
+    prove(lab, load, intruders, report=report, without=without, **figures)
 
 
 def test_primary_frozen_for_a_minute(lab, report):
@@ -66,10 +67,10 @@ def test_primary_frozen_for_a_minute(lab, report):
         new = lab.promoted(old)
         steadily(new.is_writable, 60 - (now() - at), f"{new} is the primary")
         old.thaw()
-        lab.rejoined(old, new)
+        without = apart(lab, old, new)
         load.goes_on()
     nobody_acknowledged(intruders, since=at)
-    prove(lab, load, intruders, report=report)
+    prove(lab, load, intruders, report=report, without=without)
 
 
 @pytest.mark.by_hand

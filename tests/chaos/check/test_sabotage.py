@@ -28,4 +28,4 @@ def test_sabotage_is_found(lab):
     expected = on_all | of_replica | {f"executed twice on {server.label}" for server in others}
     verdict = lab.judge(load)
     assert set(verdict.violations) == expected, str(verdict)
-    assert verdict.count("lost") == 3 and verdict.count("executed twice") == 2
+    assert verdict.count("lost") == verdict.count("executed twice") == 1

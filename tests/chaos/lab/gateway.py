@@ -1,6 +1,5 @@
 """hadal on a host of its own, with failover on."""
 
-import json
 import subprocess
 
 from e2e.harness.gateway import Gateway
@@ -98,8 +97,11 @@ class LabGateway(Gateway):
         (cluster,) = self.json("/api/v1/clusters")["clusters"]
         return cluster
 
-    def events(self):
-        return json.dumps(self.cluster().get("events"))
+    def quarantined(self, server):
+        """Why hadal keeps a server apart, or None."""
+        actions = [event for event in self.cluster()["events"] if event["kind"] == "action"]
+        last = [event for event in actions if event["server"] == server.address][-1:]
+        return next((event["why"] for event in last if event["to"] == "quarantined"), None)
 
     def kill(self):
         """kill -9."""

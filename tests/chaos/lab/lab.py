@@ -140,6 +140,11 @@ class Lab:
             server.follow(primary)
         eventually(lambda: server.follows(primary), within, what=f"{server} follows {primary}")
 
+    def joined(self, server, primary, within=60):
+        """Waits until a server that came back follows `primary`, or is quarantined for what only it has: False then."""
+        follows = lambda: server.follows(primary) or self.gateway.quarantined(server) and "no"  # noqa: E731
+        return eventually(follows, within, what=f"{server} follows {primary} or is quarantined") is True
+
     def restart(self, server):
         """Starts a dead server again, as its unit file would."""
         server.spawn()
