@@ -5,6 +5,8 @@ import pytest
 from chaos.check.durability import Content, judge
 from chaos.load.outcome import ACKNOWLEDGED, REFUSED, UNKNOWN, Outcome
 
+pytestmark = pytest.mark.short
+
 OUTCOMES = [
     Outcome("writer", 1, 1, 0.0, 0.1, ACKNOWLEDGED),
     Outcome("writer", 2, 1, 0.1, 0.2, REFUSED, 1290),

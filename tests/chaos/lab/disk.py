@@ -52,6 +52,8 @@ class Disk:
         target = self.folder / folder.name
         shutil.move(folder, target)
         folder.symlink_to(target)
+        # What was there before the lab began has been on the disk for long.
+        _run("sync", "--file-system", self.folder)
 
     # Faults.
 

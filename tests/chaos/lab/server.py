@@ -1,10 +1,10 @@
 """One MariaDB server of the lab: the playground's safe baseline, on a host of its own."""
 
+import subprocess
+
 import pymysql
 from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER, REPLICATION_PASSWORD, REPLICATION_USER, Server, find, user_option
 from e2e.harness.process import spawn
-
-import subprocess
 
 # Added to the options of the end-to-end tests: of an option that is there twice, the server takes the last.
 BASELINE = """
@@ -98,6 +98,11 @@ class LabServer(Server):
         where = (status.get("Master_Host"), int(status.get("Master_Port") or 0))
         running = (status.get("Slave_IO_Running"), status.get("Slave_SQL_Running"))
         return where == (primary.host, primary.port) and running == ("Yes", "Yes")
+
+    def catch_up_with(self, primary, within=100):
+        """A small disk applies what a large one has written, in its own time."""
+        wait = f"SELECT MASTER_GTID_WAIT('{primary.variable('gtid_binlog_pos')}', {within})"
+        assert self.sql(wait, read_timeout=within + 20)[0][0] == 0, f"{self} is behind {primary}"
 
     def destroy(self):
         if self.disk:
