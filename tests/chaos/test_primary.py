@@ -160,8 +160,9 @@ def test_killed_replica_returns(lab, size, report):
     prove(lab, load, report=report, back_s=back, pause_s=load.longest_pause())
 
 
-def test_second_failover_while_the_first_rejoins(lab, report):
-    """36: the new primary dies as soon as the old one answers again."""
+def test_second_failover_while_the_first_rejoins(make_lab, report):
+    """36: the new primary dies as soon as the old one answers again, and a second failover is not forbidden."""
+    lab = make_lab(cluster="failover_pause_ms = 100")
     with lab.load() as load:
         old = lab.primary()
         lab.supervisor.watch(old)

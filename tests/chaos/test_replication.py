@@ -79,6 +79,28 @@ def relay_bytes(server):
     return sum(file.stat().st_size for file in (server.folder / "data").glob("relay.0*"))
 
 
+@pytest.mark.network
+def test_acknowledger_that_has_just_come_back(lab, report):
+    """6: it was away for long, returns, and within the same moment its word alone counts. Then only it has the last writes."""
+    with lab.load() as load:
+        old, (other, back) = lab.primary(), lab.replicas()
+        lab.network.isolate(back.label)
+        eventually(lambda: "1 of 1" in lab.gateway.command("failover", "main", "--plan").stdout, 40, every=0.3, what="it is given up")
+        load.goes_on()
+        lab.network.heal()
+        lab.network.cut(old.label, other.label)
+        load.until(1, since=now())
+        old.freeze()
+        lab.network.isolate(back.label)
+        old.kill()
+        new = outcome_of(lab, old, within=10)
+        lab.network.heal()
+        if new is None:
+            lab.promoted(old, within=60)
+        load.goes_on(within=60)
+    prove(lab, load, report=report, without=[old], halted=new is None)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_receiving_is_stopped(lab, count, report):
     """21: on one replica, or on all of them, so that writes wait. It is started again; nothing is purged."""
@@ -98,8 +120,9 @@ def test_primary_went_on_without_acknowledgements(lab, report):
     """22: its time-out was short, so it acknowledged what no replica has, and dies. Nobody is promoted in silence."""
     with lab.load() as load:
         old, replicas = lab.primary(), lab.replicas()
-        lab.network.cut(old.label, [replica.label for replica in replicas])
         old.sql("SET GLOBAL rpl_semi_sync_master_timeout = 200")
+        load.goes_on()
+        lab.network.cut(old.label, [replica.label for replica in replicas])
         alone = eventually(lambda: old.status("Rpl_semi_sync_master_status") == "OFF", within=20, what="no semi-sync")
         load.until(50, since=now())
         old.kill()

@@ -75,7 +75,7 @@ class Network:
         self.switch.run("nft", "-f", "-", stdin=rules)
 
     def worsen(self, name, delay_ms=0, loss=0.0):
-        """The cable of one host becomes long and bad, in both directions, until `repair`.
+        """What one host sends comes late or not at all, as with netem on its interface, until `repair`.
 
         A small program carries every frame: many kernels lack netem, and this one is the same everywhere.
         """

@@ -1,8 +1,9 @@
-"""A long and bad cable: carries frames between two interfaces, later than they came, and not all of them.
+"""A bad cable: carries frames between two interfaces; what comes from the first one, late and not all of it.
 
-wire.py INTERFACE INTERFACE DELAY_MS LOSS
+wire.py FROM TO DELAY_MS LOSS
 """
 
+import contextlib
 import heapq
 import random
 import select
@@ -26,21 +27,24 @@ def tap(interface):
 
 
 def carry(one, other, delay, loss):
-    opposite = {one: other, other: one}
     waiting, number = [], 0
     while True:
         pause = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
         for source in select.select([one, other], [], [], pause)[0]:
             frame = source.recv(FRAME)
-            if random.random() >= loss:
+            if source is other:
+                send(one, frame)
+            elif random.random() >= loss:
                 number += 1
-                heapq.heappush(waiting, (time.monotonic() + delay, number, opposite[source], frame))
+                heapq.heappush(waiting, (time.monotonic() + delay, number, frame))
         while waiting and waiting[0][0] <= time.monotonic():
-            _, _, target, frame = heapq.heappop(waiting)
-            try:
-                target.send(frame)
-            except OSError:
-                pass  # A frame that does not fit through is a lost one.
+            send(other, heapq.heappop(waiting)[2])
+
+
+def send(target, frame):
+    """A frame that does not fit through is a lost one."""
+    with contextlib.suppress(OSError):
+        target.send(frame)
 
 
 if __name__ == "__main__":
