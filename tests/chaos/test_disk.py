@@ -87,6 +87,6 @@ def test_lost_store_of_hadal(make_lab, report):
         no_failover(lab, primary, seconds=8)
         lab.gateway.kill()
         lab.disks["hadal"].restore_power()
-        lab.gateway.start()
+        lab.gateway.spawn()
         load.goes_on(within=60)
     prove(lab, load, report=report, without=[primary])
