@@ -15,9 +15,12 @@ FUZZ_SECONDS ?= 20
 # The same inputs every time, so that a change is judged by what it does; `FUZZ_SEED=` searches anew.
 FUZZ_SEED ?= 1
 
+# How often `make chaos` repeats what it measures.
+CHAOS_RUNS ?= 20
+
 # Stages with real servers would only hold each other up.
 .NOTPARALLEL:
-.PHONY: help playground build test test-rust test-e2e bench bench-instructions offload suites lint fuzz docs setup clean
+.PHONY: help playground build test test-rust test-e2e test-chaos chaos bench bench-instructions offload suites lint fuzz docs setup clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -31,8 +34,8 @@ build: ## the binary that the playground, the end-to-end tests and the benchmark
 	@scripts/setup.sh build
 	cargo build --profile fast --bin hadal
 
-test: ## all tests: Rust, fuzz targets for a short time, end-to-end with real servers and drivers
-	@scripts/stages.sh test test-rust fuzz test-e2e
+test: ## all tests: Rust, fuzz targets for a short time, end-to-end with real servers and drivers, faults
+	@scripts/stages.sh test test-rust fuzz test-e2e test-chaos
 
 test-rust: ## unit, property and integration tests of the crates
 	@scripts/setup.sh server plugins mysql coordination
@@ -44,6 +47,15 @@ test-rust: ## unit, property and integration tests of the crates
 test-e2e: build ## real servers, real drivers, faults (ARGS='-k django')
 	@scripts/setup.sh server plugins mysql python node
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
+
+test-chaos: build ## the faults that every change must survive, on servers in networks of their own
+	@scripts/setup.sh server python faults
+	$(PYTHON) -m pytest tests/chaos -m short $(ARGS)
+
+chaos: build ## every fault, what is measured CHAOS_RUNS times, with a report (as root; ARGS='-k kill_primary')
+	@scripts/setup.sh server python faults
+	$(PYTHON) -m pytest tests/chaos --runs $(CHAOS_RUNS) --report $(CACHE)/chaos $(ARGS)
+	@echo "report: $(CACHE)/chaos/report.md, report.json"
 
 bench: ## queries per second, latency and CPU per query: direct, HAProxy, hadal
 	@scripts/setup.sh server bench
@@ -80,7 +92,7 @@ docs: ## the crates' documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 setup: ## install everything that any target needs
-	@scripts/setup.sh server plugins mysql coordination python node bench
+	@scripts/setup.sh server plugins mysql coordination python node faults bench
 
 clean: ## remove the build folder, the Python environment and the Node packages
 	rm -rf $(CACHE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the playground, the tests and the benchmarks need on Debian or Ubuntu, and says what it installs.
 #
-#   scripts/setup.sh [build] [server] [plugins] [mysql] [coordination] [python] [node] [bench]      default: all but the last
+#   scripts/setup.sh [build] [server] [plugins] [mysql] [coordination] [python] [node] [faults] [bench]   default: all but the last
 #
 # What is there already is left alone: the second run only looks. Rust itself is expected (https://rustup.rs).
 set -euo pipefail
@@ -158,6 +158,16 @@ need_node() {
   printf '%s\n' "$wanted" >"$node_modules/hadal-lock.json"
 }
 
+# Networks, disks and clocks of their own, for tests/chaos. Where they cannot be had, the faults that need them are skipped.
+need_faults() {
+  local missing=()
+  has ip || missing+=(iproute2)
+  has nft || missing+=(nftables)
+  has mkfs.ext4 || missing+=(e2fsprogs)
+  compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
+  [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+}
+
 need_bench() {
   local missing=()
   has python3 || missing+=(python3)
@@ -172,11 +182,11 @@ retry() {
   "$@" || { say "trying again: $1"; "$@"; }
 }
 
-[ $# -gt 0 ] || set -- build server plugins mysql coordination python node
+[ $# -gt 0 ] || set -- build server plugins mysql coordination python node faults
 for what in "$@"; do
   case "$what" in
-    build | server | plugins | mysql | coordination | python | node | bench) ;;
-    *) die "unknown part '$what': build, server, plugins, mysql, coordination, python, node or bench" ;;
+    build | server | plugins | mysql | coordination | python | node | faults | bench) ;;
+    *) die "unknown part '$what': build, server, plugins, mysql, coordination, python, node, faults or bench" ;;
   esac
 done
 only_one

@@ -45,6 +45,8 @@ IO = {"default": ""}
 class Gateway:
     """hadal in front of some servers. Keyword arguments are further TOML lines of a section."""
 
+    host = "127.0.0.1"
+
     def __init__(self, binary, folder, servers, cluster="", pool="", gateway="", user=""):
         self.folder = folder
         self.binary = binary
@@ -84,7 +86,7 @@ class Gateway:
     def http(self, path):
         """Status and text of a GET."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.admin_port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

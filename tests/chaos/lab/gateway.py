@@ -1,0 +1,110 @@
+"""hadal on a host of its own, with failover on."""
+
+import subprocess
+
+from e2e.harness.gateway import Gateway
+from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER, APP_USER, REPLICATION_PASSWORD, REPLICATION_USER
+from e2e.harness.process import spawn
+from e2e.harness.waiting import eventually
+
+CONFIG = """
+[node]
+name = "{name}"
+data_dir = "{data_dir}"
+
+[coordination]
+backend = "embedded"
+
+[clusters.main]
+servers = [{servers}]
+admin_user = "{admin_user}"
+admin_password = "{admin_password}"
+{failover}
+{cluster}
+
+[clusters.main.pool]
+max_connections = 300
+
+[gateway]
+listen = ["{host}:{port}"]
+
+[users.{app_user}]
+cluster = "main"
+
+[admin]
+listen = "{host}:{admin_port}"
+"""
+# Only hadal with failover knows these.
+FAILOVER = f"""failover = "auto"
+replication_user = "{REPLICATION_USER}"
+replication_password = "{REPLICATION_PASSWORD}"
+"""
+
+
+class LabGateway(Gateway):
+    def __init__(self, binary, folder, servers, network, ports, name="hadal", failover=True, cluster="", wrapper=()):
+        self.binary, self.folder, self.label, self.network = binary, folder, name, network
+        self.host, self.wrapper = network.addresses[name], list(wrapper)
+        self.port, self.admin_port = ports
+        self.config, self.log, self.process = folder / "hadal.toml", folder / "hadal.log", None
+        self.data_dir = folder / "node"
+        self.data_dir.mkdir(parents=True)
+        self.config.write_text(
+            CONFIG.format(
+                name=name,
+                data_dir=self.data_dir,
+                servers=", ".join(f'"{server.address}"' for server in servers),
+                admin_user=ADMIN_USER,
+                admin_password=ADMIN_PASSWORD,
+                app_user=APP_USER,
+                host=self.host,
+                port=self.port,
+                admin_port=self.admin_port,
+                failover=FAILOVER if failover else "",
+                cluster=cluster,
+            )
+        )
+
+    @property
+    def url(self):
+        return f"http://{self.host}:{self.admin_port}"
+
+    def spawn(self):
+        with self.log.open("ab") as log:
+            command = [*self.network.prefix(self.label), *self.wrapper, self.binary, "serve", "--config", str(self.config)]
+            self.process = spawn(command, stdout=log, stderr=log)
+
+    def start(self):
+        self.spawn()
+        eventually(self.is_ready, within=30, what=f"hadal is ready ({self.log})")
+
+    def http(self, path):
+        with self.network.entered(self.label):
+            return super().http(path)
+
+    def command(self, *words, timeout=60):
+        """`hadal switchover main --json` and the like, as an operator on hadal's own host would type it."""
+        command = [*self.network.prefix(self.label), self.binary, *words, "--url", self.url]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+    def succeed(self, *words, timeout=60):
+        done = self.command(*words, timeout=timeout)
+        assert done.returncode == 0, f"hadal {' '.join(words)} ended with {done.returncode}: {done.stderr or done.stdout}"
+        return done.stdout
+
+    def cluster(self):
+        """What hadal thinks of the cluster, as its API tells."""
+        (cluster,) = self.json("/api/v1/clusters")["clusters"]
+        return cluster
+
+    def quarantined(self, server):
+        """Why hadal keeps a server apart, or None."""
+        actions = [event for event in self.cluster()["events"] if event["kind"] == "action"]
+        last = [event for event in actions if event["server"] == server.address][-1:]
+        return next((event["why"] for event in last if event["to"] == "quarantined"), None)
+
+    def kill(self):
+        """kill -9."""
+        if self.is_alive():
+            self.process.kill()
+            self.process.wait()

@@ -1,0 +1,100 @@
+"""The clients that work: each a thread with one session, which ends in `stop` at the latest."""
+
+import itertools
+import threading
+import time
+
+from .outcome import ACKNOWLEDGED, LOST, REFUSED, Outcome, state_of
+from .session import PAUSE, Failed, Session
+
+
+class Worker(threading.Thread):
+    """Does `step` again and again. Tokens are unique over all workers and runs of a load."""
+
+    kind = "worker"
+
+    def __init__(self, number, where, stopping):
+        super().__init__(name=f"{self.kind}-{number}", daemon=True)
+        self.tokens = itertools.count((number << 40) + 1)
+        self.stopping, self.session = stopping, Session(where, stopping)
+        self.outcomes, self.errors, self.stale = [], [], []
+
+    def run(self):
+        while self.session.ready(self.errors) and not self.stopping.is_set():
+            self.step()
+        self.session.close()
+
+    def insert(self, token, part=0, parts=1):
+        self.session.execute(f"INSERT INTO app.tokens (token, part, parts) VALUES ({token}, {part}, {parts})")
+
+    def note(self, token, parts, began, state, failure=None):
+        ended = time.monotonic()
+        self.outcomes.append(Outcome(self.kind, token, parts, began, ended, state, failure.code if failure else 0))
+        if failure:
+            self.errors.append((ended, failure.code, failure.text))
+            self.stopping.wait(PAUSE)
+
+
+class Writer(Worker):
+    """Autocommit."""
+
+    kind = "writer"
+
+    def step(self):
+        token, began = next(self.tokens), time.monotonic()
+        try:
+            self.insert(token)
+        except Failed as failure:
+            self.note(token, 1, began, state_of(failure.code), failure)
+            return None
+        self.note(token, 1, began, ACKNOWLEDGED)
+        return token
+
+
+class Transaction(Worker):
+    """Two or three rows of one token: all of them or none."""
+
+    kind = "transaction"
+
+    def step(self):
+        token, began = next(self.tokens), time.monotonic()
+        parts, committing = 2 + token % 2, False
+        try:
+            self.session.execute("BEGIN")
+            for part in range(parts):
+                self.insert(token, part, parts)
+            committing = True
+            self.session.execute("COMMIT")
+        except Failed as failure:
+            # Before its COMMIT was sent nobody can have committed it, whatever else is unclear.
+            self.note(token, parts, began, state_of(failure.code) if committing else REFUSED, failure)
+            self.roll_back()
+        else:
+            self.note(token, parts, began, ACKNOWLEDGED)
+
+    def roll_back(self):
+        """Most errors leave the transaction open."""
+        try:
+            self.session.execute("ROLLBACK")
+        except Failed:
+            self.session.close()
+
+
+class Reader(Writer):
+    """Writes and reads it back: the same session must see it."""
+
+    kind = "reader"
+
+    def step(self):
+        token = super().step()
+        if token is None:
+            return
+        try:
+            for _ in range(3):
+                if self.session.number(f"SELECT COUNT(*) FROM app.tokens WHERE token = {token}") != 1:
+                    self.stale.append((time.monotonic(), token))
+                self.stopping.wait(PAUSE)
+        except Failed as failure:
+            self.errors.append((time.monotonic(), failure.code, f"read: {failure.text}"))
+            if failure.code != LOST:
+                self.stopping.wait(PAUSE)

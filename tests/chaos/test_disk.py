@@ -1,0 +1,92 @@
+"""Disks are full, slow, or stand still."""
+
+import itertools
+
+import pytest
+from e2e.harness.waiting import eventually
+
+from .steps import apart, kill, no_failover, now, prove
+
+pytestmark = pytest.mark.disk
+
+
+@pytest.mark.by_hand
+def test_full_disk_of_the_primary(make_lab, report):
+    """15: errors, waiting or a failover; with room again everything works and is whole."""
+    lab = make_lab(disks=["db1"])
+    with lab.load() as load:
+        old = lab.primary()
+        old.disk.fill()
+        at = now()
+        eventually(lambda: lab.another_primary(old) or stands_still(load), within=60, what="the disk is full")
+        old.disk.empty()
+        load.goes_on(within=90)
+    prove(lab, load, report=report, pause_s=load.longest_pause(since=at))
+
+
+def stands_still(load):
+    """Nobody's write of the last three seconds was acknowledged."""
+    return load.acknowledged_since(now() - 3) == 0
+
+
+def test_stalled_disk_of_the_primary(make_lab, report):
+    """16: connections live, reads answer, but no commit ends. Only a write can show that; then it is replaced."""
+    lab = make_lab(disks=["db1"])
+    with lab.load() as load:
+        old = lab.primary()
+        old.disk.freeze()
+        at = now()
+        new = lab.promoted(old, within=60)
+        load.goes_on()
+        old.disk.thaw()
+        without = apart(lab, old, new)
+    prove(lab, load, report=report, without=without, pause_s=load.longest_pause(since=at - 1))
+
+
+@pytest.mark.by_hand
+def test_slow_disk_of_an_acknowledger(make_lab, report):
+    """17: its disk stops for half of every second. Writes go on with the other one's word, never with nobody's."""
+    lab = make_lab(disks=["db2"])
+    with lab.load() as load:
+        primary, disk = lab.primary(), lab.disks["db2"]
+        until = now() + 10
+        for step in itertools.cycle([disk.freeze, disk.thaw]):
+            step()
+            no_failover(lab, primary, seconds=0.5)
+            assert primary.status("Rpl_semi_sync_master_status") == "ON"
+            if now() > until and not disk.frozen:
+                break
+        load.goes_on()
+    prove(lab, load, report=report)
+
+
+@pytest.mark.by_hand
+def test_full_disk_of_hadal(make_lab, report):
+    """18: nothing can be remembered, so nothing is changed; clients do not notice."""
+    lab = make_lab(disks=["hadal"])
+    with lab.load() as load:
+        primary = lab.primary()
+        lab.disks["hadal"].fill()
+        no_failover(lab, primary, seconds=6)
+        load.goes_on()
+        lab.disks["hadal"].empty()
+        no_failover(lab, primary, seconds=2)
+    assert load.errors() == {}
+    prove(lab, load, report=report)
+
+
+def test_lost_store_of_hadal(make_lab, report):
+    """29: what was remembered cannot be read nor written. Clients are served; nobody is promoted without a memory."""
+    lab = make_lab(disks=["hadal"])
+    with lab.load() as load:
+        primary = lab.primary()
+        lab.disks["hadal"].cut_power()
+        no_failover(lab, primary, seconds=3)
+        load.goes_on()
+        kill(primary)
+        no_failover(lab, primary, seconds=8)
+        lab.gateway.kill()
+        lab.disks["hadal"].restore_power()
+        lab.gateway.spawn()
+        load.goes_on(within=60)
+    prove(lab, load, report=report, without=[primary])
