@@ -82,7 +82,7 @@ impl Default for ControlOptions {
             replication_password: String::new(),
             promotion: BTreeMap::new(),
             zones: BTreeMap::new(),
-            silence: Duration::from_millis(3000),
+            silence: Duration::from_millis(2800),
             pause_between_failovers: Duration::from_secs(60),
             switchover_timeout: Duration::from_secs(10),
             grace: Duration::from_secs(1),

@@ -38,7 +38,7 @@ section! {
         [restart] zones: BTreeMap<String, String> = BTreeMap::new();
         /// How long a primary that does not answer, and that its replicas do not hear either, may be silent before it is
         /// replaced. One on whose port nobody listens any more is replaced as soon as that was seen twice.
-        [restart] failover_silence_ms: u64 = 3000;
+        [restart] failover_silence_ms: u64 = 2800;
         /// For this long after a failover, hadal does no other by itself.
         [restart] failover_pause_ms: u64 = 60_000;
         /// How long a switchover may take before it is undone.

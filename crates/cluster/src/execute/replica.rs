@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 const NET_TIMEOUT: u32 = 3;
 
 /// Nothing is applied, and all was read, for this long: nothing will be.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_millis(400);
 /// How long a replica that is to follow another source may take to apply what it has.
 const DRAIN_TO_FOLLOW: Duration = Duration::from_secs(5);
 /// How long a replica may take to apply what it has received.

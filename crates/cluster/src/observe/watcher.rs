@@ -14,7 +14,7 @@ use crate::options::ObserveOptions;
 use crate::report::{Failure, Report};
 
 /// The longest pause between two attempts to reach a server that is down.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Looks that were asked for are not closer together than this, however many sessions ask.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
