@@ -24,6 +24,8 @@ use crate::plan::{self, Kind, Member, Plan, Refusal, Situation};
 const TICK: Duration = Duration::from_millis(250);
 /// A replica that hears nothing from its source for this long has lost it, where heartbeats are frequent.
 const QUIET: Duration = Duration::from_millis(2000);
+/// Between two attempts to fail over, where the first came to nothing.
+const ATTEMPT_PAUSE: Duration = Duration::from_secs(1);
 /// Between two attempts to open a primary that has come back.
 const REOPEN_PAUSE: Duration = Duration::from_secs(2);
 /// How often the store is asked who is in maintenance.
@@ -46,6 +48,8 @@ pub(crate) struct Controller {
     /// In which term the journal was read.
     term: Option<coordination::Token>,
     last_failover: Option<Instant>,
+    /// When a failover last came to nothing.
+    last_attempt: Option<Instant>,
     /// Why the last automatic failover did not come about.
     refused: Option<String>,
     preparation: Preparation,
@@ -79,6 +83,7 @@ impl Controller {
             flags_read: None,
             term: None,
             last_failover: None,
+            last_attempt: None,
             refused: None,
             preparation: Preparation::default(),
             reopened: None,
@@ -298,6 +303,9 @@ impl Controller {
         if situation.primary().is_some_and(|p| p.maintenance) {
             return self.hold_back("the primary is in maintenance".to_owned()).await;
         }
+        if self.last_attempt.is_some_and(|at| at.elapsed() < ATTEMPT_PAUSE) {
+            return Ok(());
+        }
         let pause = self.options.control.pause_between_failovers;
         if self.last_failover.is_some_and(|at| at.elapsed() < pause) {
             let text = format!("the last failover was less than {} s ago", pause.as_secs());
@@ -313,6 +321,9 @@ impl Controller {
                 if matches!(outcome, Outcome::Done { .. }) {
                     self.last_failover = Some(Instant::now());
                     self.preparation.forget();
+                }
+                if !matches!(outcome, Outcome::Done { .. }) {
+                    self.last_attempt = Some(Instant::now());
                 }
                 if let Outcome::Undone(error) = outcome {
                     self.hold_back(error.to_string()).await?;

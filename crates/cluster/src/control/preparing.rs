@@ -1,8 +1,7 @@
 //! Getting ready for a failover that is likely.
 //!
-//! `STOP SLAVE IO_THREAD` on a replica whose primary is frozen takes up to two seconds: the thread waits for an answer of the
-//! primary, and does not look up before its network timeout has passed twice (tried on MariaDB 10.11). So it is asked to stop
-//! a little before the primary has been silent for long enough to be called dead. Where the primary comes back after all, the
+//! `STOP SLAVE IO_THREAD` on a replica whose primary is frozen takes two seconds: the thread waits for the primary, and does not
+//! look up before it is called a second time (tried on MariaDB 10.11). So it is asked to stop that long before the primary has been silent for long enough to be called dead. Where the primary comes back after all, the
 //! thread gets its answer, ends at once, and is started again.
 
 use std::sync::Arc;
@@ -16,7 +15,10 @@ use crate::execute::replica;
 use crate::options::ObserveOptions;
 
 /// How long before the end of the patience the receiving threads are asked to stop.
-const AHEAD: Duration = Duration::from_millis(1000);
+const AHEAD: Duration = Duration::from_millis(2000);
+
+/// A replica that has heard nothing for this long may have lost the primary.
+const QUIET: Duration = Duration::from_millis(800);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -48,7 +50,7 @@ impl Preparation {
         let likely = picture.primary.as_ref().is_some_and(|primary| {
             primary.fault == Some(Fault::Silent) && primary.silent_for + AHEAD >= options.control.silence
         });
-        let lost = |(_, r): &(String, ReplicaSigns)| !r.up || !r.connected || r.quiet_for >= AHEAD;
+        let lost = |(_, r): &(String, ReplicaSigns)| !r.up || !r.connected || r.quiet_for >= QUIET;
         if !likely || !picture.replicas.iter().all(lost) {
             return;
         }

@@ -37,7 +37,7 @@ pub(crate) struct Observation {
 }
 
 /// A server that hadal sees for the first time counts as started anew if that was less than this ago.
-const LATELY: Duration = Duration::from_secs(300);
+const LATELY: Duration = Duration::from_secs(60);
 
 impl Observation {
     fn started(&self) -> Option<Instant> {
