@@ -47,6 +47,8 @@ pub(crate) struct Board {
     heals: bool,
     /// The primary stopped waiting for acknowledgements, and its replicas have not caught up with it since.
     fell_back: bool,
+    /// Since when commits on the primary wait for acknowledgements of what every replica has.
+    stuck: Option<(GtidPosition, Instant)>,
     revision: u64,
     /// All times are measured from here.
     origin: Instant,
@@ -68,6 +70,7 @@ impl Board {
             writes: Writes::Open,
             heals: false,
             fell_back: false,
+            stuck: None,
             revision: 0,
             origin,
             beats: Trail::default(),
@@ -177,6 +180,33 @@ impl Board {
         entry.restarted &= !(is_primary || level);
     }
 
+    /// A replica that lost its connection for a moment fetches from where it was, and what it had not acknowledged before is
+    /// not sent to it again: the primary waits for that acknowledgement for ever (seen on MariaDB 10.11).
+    fn watch_waiting(&mut self, looked_at: ServerId) {
+        if self.primary != Some(looked_at) {
+            return;
+        }
+        let Some(primary) = self.entry(looked_at).filter(|e| e.reach == Reach::Up) else { return };
+        let Some(seen) = &primary.seen else { return };
+        let has_all = |e: &Entry| {
+            e.role != Role::Replica
+                || e.reach == Reach::Up
+                    && e.seen
+                        .as_ref()
+                        .is_some_and(|s| s.channels.iter().any(|c| c.received.covers(&seen.written)))
+        };
+        let waits = seen.durability.waiting > 0 && seen.durability.acknowledgers > 0;
+        if !waits || !self.servers.iter().all(has_all) {
+            self.stuck = None;
+            return;
+        }
+        let (written, at) = (seen.written.clone(), seen.ended);
+        match &self.stuck {
+            Some((before, _)) if *before == written => {}
+            _ => self.stuck = Some((written, at)),
+        }
+    }
+
     /// Remembers whether the primary commits without waiting for anybody, until its replicas have everything.
     fn watch_acknowledgement(&mut self) {
         let Some(primary) = self.primary.and_then(|id| self.entry(id)).filter(|e| e.reach == Reach::Up)
@@ -226,6 +256,7 @@ impl Board {
         self.judge_roles();
         self.note_level(server);
         self.watch_acknowledgement();
+        self.watch_waiting(server);
         self.measure(server);
         self.judge_health(server);
     }

@@ -51,7 +51,7 @@ fn the_contract_is_read_as_it_is_written() {
     assert_eq!(config.gateway.listen[0].port(), 6033);
     assert_eq!(config.admin.listen.port(), 6080);
     let unavailable: Vec<_> = loaded.notices.iter().map(|notice| notice.key.as_str()).collect();
-    assert_eq!(unavailable, ["coordination", "clusters.main.failover", "clusters.main.lossless"]);
+    assert_eq!(unavailable, ["clusters.main.failover"]);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Picture {
     pub(crate) primary: Option<PrimarySigns>,
     /// Of the servers that replicate from it, by name.
     pub(crate) replicas: Vec<(String, ReplicaSigns)>,
+    /// How long commits on the primary have waited for acknowledgements of what every replica has.
+    pub(crate) stuck_for: Duration,
     /// Every server was tried.
     pub(crate) complete: bool,
 }
@@ -50,6 +52,10 @@ impl Board {
             situation,
             primary: primary.and_then(|id| self.entry(id)).map(|e| primary_signs(e, now)),
             replicas,
+            stuck_for: self
+                .stuck
+                .as_ref()
+                .map_or(Duration::ZERO, |(_, at)| now.saturating_duration_since(*at)),
             complete: self.servers.iter().all(|s| s.reach != Reach::Pending),
         }
     }

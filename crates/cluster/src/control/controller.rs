@@ -26,6 +26,9 @@ const TICK: Duration = Duration::from_millis(250);
 const QUIET: Duration = Duration::from_millis(2000);
 /// Between two attempts to fail over, where the first came to nothing.
 const ATTEMPT_PAUSE: Duration = Duration::from_secs(1);
+/// Commits that wait this long for an acknowledgement of what every replica has will not get it.
+const STUCK: Duration = Duration::from_millis(1500);
+const UNSTICK_PAUSE: Duration = Duration::from_millis(500);
 /// Between two attempts to open a primary that has come back.
 const REOPEN_PAUSE: Duration = Duration::from_secs(2);
 /// How often the store is asked who is in maintenance.
@@ -53,6 +56,8 @@ pub(crate) struct Controller {
     /// Why the last automatic failover did not come about.
     refused: Option<String>,
     preparation: Preparation,
+    /// When waiting was last ended.
+    unstuck: Option<Instant>,
     /// When a primary that had come back was last opened, or could not be.
     reopened: Option<Instant>,
     /// What the service was told last: every directive makes a picture, and a picture wakes the controller.
@@ -86,6 +91,7 @@ impl Controller {
             last_attempt: None,
             refused: None,
             preparation: Preparation::default(),
+            unstuck: None,
             reopened: None,
             heals: None,
         }
@@ -146,6 +152,8 @@ impl Controller {
             self.fail_over(&situation, &leadership, &why).await
         } else if auto && picture.complete && self.has_come_back_closed(&situation) {
             self.reopen(&situation, &leadership).await
+        } else if auto && picture.stuck_for >= STUCK {
+            self.unstick(&situation).await
         } else {
             self.heal(&situation).await
         }
@@ -331,6 +339,22 @@ impl Controller {
                 Ok(())
             }
         }
+    }
+
+    /// Ends the wait for an acknowledgement that will not come. Every replica has what is waited for; whoever waits hears that
+    /// the outcome is unknown, and all others go on.
+    async fn unstick(&mut self, situation: &Situation) -> Result<(), StepError> {
+        let due = self.unstuck.is_none_or(|at| at.elapsed() > UNSTICK_PAUSE);
+        let Some(primary) = situation.primary.clone().filter(|_| due) else { return Ok(()) };
+        self.unstuck = Some(Instant::now());
+        let (to, why) = match fence::end_waiting(&self.options, &primary).await {
+            Ok(ended) => {
+                ("ended", format!("{ended} commits waited for acknowledgements of what every replica has"))
+            }
+            Err(error) => ("failed", error.to_string()),
+        };
+        self.steering.note(EventKind::Action, Some(primary), "waiting", to, &why).await;
+        Ok(())
     }
 
     /// Whether the primary was started again before anybody took its place: servers start read-only.

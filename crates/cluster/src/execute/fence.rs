@@ -41,6 +41,20 @@ pub(crate) async fn fence(options: &ObserveOptions, server: &str) -> Result<(), 
     Ok(())
 }
 
+/// Ends the sessions whose commits wait for an acknowledgement. Gives their number.
+pub(crate) async fn end_waiting(options: &ObserveOptions, server: &str) -> Result<usize, StepError> {
+    const WAITING: &str = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE STATE LIKE \
+                           'Waiting for semi-sync ACK%' AND ID <> CONNECTION_ID()";
+    let mut link = Link::open(options, server).await?;
+    let rows = link.query("listing sessions that wait", WAITING).await?;
+    for row in 0..rows.len() {
+        let Some(id) = rows.parse::<u64>(row, "id") else { continue };
+        let _ = link.exec("ending a session that waits", &format!("KILL CONNECTION {id}")).await;
+    }
+    link.close().await;
+    Ok(rows.len())
+}
+
 async fn end_sessions(link: &mut Link) -> Result<(), StepError> {
     let rows = link.query("listing sessions", SESSIONS).await?;
     for row in 0..rows.len() {

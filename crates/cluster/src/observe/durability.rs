@@ -24,6 +24,8 @@ pub(crate) struct Durability {
     pub(crate) waiting_works: bool,
     /// Replicas connected that acknowledge.
     pub(crate) acknowledgers: u32,
+    /// Sessions whose commits wait now.
+    pub(crate) waiting: u32,
     /// It acknowledges what it receives.
     pub(crate) acknowledges: bool,
     /// Since the server was started.
@@ -56,6 +58,7 @@ pub(crate) async fn read(client: &mut Client, facts: &Rows) -> Result<Durability
         timeout_ms: facts.parse(0, "semi_sync_timeout").unwrap_or(0),
         waiting_works: value("Rpl_semi_sync_master_status") == "ON",
         acknowledgers: value("Rpl_semi_sync_master_clients").parse().unwrap_or(0),
+        waiting: value("Rpl_semi_sync_master_wait_sessions").parse().unwrap_or(0),
         acknowledges: value("Rpl_semi_sync_slave_status") == "ON",
         uptime: Duration::from_secs(value("Uptime").parse().unwrap_or(0)),
     })
