@@ -16,4 +16,4 @@ pub(crate) mod runner;
 mod sql;
 
 pub(crate) use error::StepError;
-pub(crate) use runner::{Outcome, Runner};
+pub(crate) use runner::{Outcome, Runner, plan_of};

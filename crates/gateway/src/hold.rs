@@ -75,9 +75,14 @@ pub(crate) struct Line {
 impl Line {
     /// Resolves at the next moment at which the primary takes statements. Cancel-safe.
     pub(crate) fn wait(&self) -> oneshot::Receiver<()> {
-        let (released, waiting) = oneshot::channel();
-        self.waiting.borrow_mut().push_back(released);
-        waiting
+        let (released, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.borrow_mut();
+        // Those that gave up: all are equally patient, so they are in front.
+        while waiting.front().is_some_and(oneshot::Sender::is_closed) {
+            waiting.pop_front();
+        }
+        waiting.push_back(released);
+        receiver
     }
 
     fn release(&self) {
@@ -171,5 +176,38 @@ fn retire(worker: &Worker, cluster: ClusterIndex, entry: &ClusterEntry) {
         if pool.place.cluster == cluster && Some(pool.place.server) != primary && worker.index == 0 {
             pool.retire_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_let_go_in_its_order_and_forgets_who_gave_up() {
+        let line = Line::default();
+        let gone: Vec<_> = (0..3).map(|_| line.wait()).collect();
+        drop(gone);
+        let mut first = line.wait();
+        let mut second = line.wait();
+        assert_eq!(line.waiting.borrow().len(), 2);
+        assert!(first.try_recv().is_err());
+        line.release();
+        assert!(first.try_recv().is_ok() && second.try_recv().is_ok());
+        assert!(line.waiting.borrow().is_empty());
+    }
+
+    #[test]
+    fn places_are_bounded_by_number_and_bytes() {
+        let held = Held::default();
+        let one = held.admit(60, 2, 100);
+        assert!(one.is_some());
+        assert!(held.admit(60, 2, 100).is_none(), "bytes");
+        let two = held.admit(40, 2, 100);
+        assert!(two.is_some());
+        assert!(held.admit(0, 2, 100).is_none(), "number");
+        drop((one, two));
+        assert_eq!(held.now(), 0);
+        assert!(held.admit(100, 2, 100).is_some());
     }
 }

@@ -48,6 +48,19 @@ impl FromStr for MariaGtid {
     }
 }
 
+/// Writes a comma-separated list.
+pub(crate) fn write_list(f: &mut fmt::Formatter<'_>, points: &[MariaGtid]) -> fmt::Result {
+    for (i, point) in points.iter().enumerate() {
+        write!(f, "{}{point}", if i > 0 { "," } else { "" })?;
+    }
+    Ok(())
+}
+
+/// Reads a comma-separated list; the empty text is the empty list.
+pub(crate) fn read_list(text: &str) -> impl Iterator<Item = Result<MariaGtid, NotAGtid>> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse)
+}
+
 /// The newest transaction of every domain, as in `gtid_slave_pos`. Few domains: a sorted vector.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -96,13 +109,7 @@ impl GtidPosition {
 
 impl fmt::Display for GtidPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, point) in self.points.iter().enumerate() {
-            if i > 0 {
-                f.write_str(",")?;
-            }
-            write!(f, "{point}")?;
-        }
-        Ok(())
+        write_list(f, &self.points)
     }
 }
 
@@ -112,9 +119,7 @@ impl FromStr for GtidPosition {
     /// Reads a comma-separated list; the empty text is the empty position.
     fn from_str(text: &str) -> Result<Self, NotAGtid> {
         let mut position = Self::default();
-        for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            position.advance(part.parse()?);
-        }
+        read_list(text).try_for_each(|gtid| gtid.map(|gtid| position.advance(gtid)))?;
         Ok(position)
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::gtid::{GtidPosition, MariaGtid, NotAGtid};
+use crate::gtid::{GtidPosition, MariaGtid, NotAGtid, read_list, write_list};
 
 /// A server's `gtid_binlog_state`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,13 +90,7 @@ impl fmt::Display for Extra {
 
 impl fmt::Display for GtidState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, point) in self.points.iter().enumerate() {
-            if i > 0 {
-                f.write_str(",")?;
-            }
-            write!(f, "{point}")?;
-        }
-        Ok(())
+        write_list(f, &self.points)
     }
 }
 
@@ -106,9 +100,7 @@ impl FromStr for GtidState {
     /// Reads a comma-separated list; the empty text is the empty state.
     fn from_str(text: &str) -> Result<Self, NotAGtid> {
         let mut state = Self::default();
-        for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            state.advance(part.parse()?);
-        }
+        read_list(text).try_for_each(|gtid| gtid.map(|gtid| state.advance(gtid)))?;
         Ok(state)
     }
 }

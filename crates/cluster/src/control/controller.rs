@@ -16,7 +16,7 @@ use super::{Coordination, Order, OrderError, OrderReport, Ordered, Orders, Steer
 use crate::board::Picture;
 use crate::detect::death::{self, Patience, ReplicaSigns, Verdict};
 use crate::events::EventKind;
-use crate::execute::{Outcome, Runner, StepError, fence, promote, replica};
+use crate::execute::{Outcome, Runner, StepError, fence, plan_of, promote, replica};
 use crate::options::{FailoverMode, ObserveOptions};
 use crate::plan::{self, Kind, Member, Plan, Refusal, Situation};
 
@@ -135,6 +135,10 @@ impl Controller {
                 .await;
         };
         self.begin_term(picture, &leadership).await?;
+        if self.term != Some(leadership.token()) {
+            // Something unfinished comes first.
+            return Ok(());
+        }
         self.read_flags(&picture.situation.cluster).await?;
         let situation = self.situation(picture);
         self.record_acknowledgers(&situation, &leadership).await?;
@@ -178,7 +182,8 @@ impl Controller {
         }
         self.acknowledgers = self.coordination.acknowledgers.current(cluster).await?;
         for action in self.coordination.journal.history(cluster).await? {
-            if let Ok(plan) = serde_json::from_value::<Plan>(action.plan) {
+            let done = action.outcome.as_ref().is_some_and(|outcome| outcome["done"] == true);
+            if let (true, Ok(plan)) = (done, plan_of(&action)) {
                 self.remember_deposed(&plan);
             }
         }
@@ -186,8 +191,7 @@ impl Controller {
             if !picture.complete {
                 return Ok(());
             }
-            let plan: Result<Plan, _> = serde_json::from_value(action.value.plan.clone());
-            let Ok(plan) = plan else {
+            let Ok(plan) = plan_of(&action.value) else {
                 let outcome = serde_json::json!({"done": false, "undone": "its plan cannot be read"});
                 self.coordination.journal.finish(cluster, action, outcome, leadership).await?;
                 return Ok(());
@@ -224,6 +228,7 @@ impl Controller {
         if let Some(old) = &plan.old {
             self.healing.depose(old);
         }
+        self.healing.promoted(&plan.new);
     }
 
     async fn read_flags(&mut self, cluster: &str) -> Result<(), StepError> {

@@ -43,6 +43,11 @@ impl Healing {
         self.deposed.insert(server.to_owned());
     }
 
+    /// It leads, whatever it was before.
+    pub(super) fn promoted(&mut self, server: &str) {
+        self.deposed.remove(server);
+    }
+
     /// The server did not take part in a change of the primary.
     pub(super) fn left_out(&mut self, server: &str) {
         self.away.insert(server.to_owned());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::StepError;
-use super::sql::{Link, is_busy};
+use super::sql::Link;
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(3);
@@ -24,35 +24,18 @@ pub(super) async fn demote(options: &ObserveOptions, server: &str) -> Result<(),
     let control = &options.control;
     let (began, limit) = (Instant::now(), control.switchover_timeout);
     let mut link = Link::open(options, server).await?;
-    link.exec("preparing", "SET SESSION lock_wait_timeout=0").await?;
-    loop {
-        match link.exec("making it read-only", "SET GLOBAL read_only=1").await {
-            Ok(()) => break,
-            Err(error) if !is_busy(&error) => return Err(error),
-            Err(_busy) if began.elapsed() > limit => {
-                return Err(link.too_slow("writing did not come to an end", limit));
-            }
-            Err(_busy) if began.elapsed() > control.grace => end_transactions(&mut link).await?,
-            Err(_busy) => {}
+    link.never_wait().await?;
+    while !link.try_read_only().await? {
+        if began.elapsed() > limit {
+            return Err(link.too_slow("writing did not come to an end", limit));
+        }
+        if began.elapsed() > control.grace {
+            let ended = link.end_sessions(TRANSACTIONS).await?;
+            tracing::warn!(server, ended, "transactions outlasted the grace of a switchover and were ended");
         }
         sleep(AGAIN).await;
     }
     link.close().await;
-    Ok(())
-}
-
-async fn end_transactions(link: &mut Link) -> Result<(), StepError> {
-    let rows = link.query("listing transactions", TRANSACTIONS).await?;
-    for row in 0..rows.len() {
-        let Some(id) = rows.parse::<u64>(row, "id") else { continue };
-        tracing::warn!(
-            server = link.server,
-            id,
-            "a transaction outlasted the grace of a switchover and is ended"
-        );
-        // It may have ended by itself.
-        let _ = link.exec("ending a transaction", &format!("KILL CONNECTION {id}")).await;
-    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::StepError;
-use super::sql::{Link, is_busy};
+use super::sql::Link;
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(10);
@@ -22,20 +22,15 @@ const SESSIONS: &str = "SELECT ID AS id FROM information_schema.PROCESSLIST WHER
 pub(crate) async fn fence(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let began = Instant::now();
     let mut link = Link::open(options, server).await?;
-    link.exec("preparing", "SET SESSION lock_wait_timeout=0").await?;
-    loop {
-        match link.exec("making it read-only", "SET GLOBAL read_only=1").await {
-            Ok(()) => break,
-            Err(error) if !is_busy(&error) => return Err(error),
-            Err(_busy) if began.elapsed() > LIMIT => {
-                return Err(link.too_slow("its sessions do not end", LIMIT));
-            }
-            Err(_busy) => {}
+    link.never_wait().await?;
+    while !link.try_read_only().await? {
+        if began.elapsed() > LIMIT {
+            return Err(link.too_slow("its sessions do not end", LIMIT));
         }
-        end_sessions(&mut link).await?;
+        link.end_sessions(SESSIONS).await?;
         sleep(AGAIN).await;
     }
-    end_sessions(&mut link).await?;
+    link.end_sessions(SESSIONS).await?;
     link.exec("ending its wait for acknowledgements", "SET GLOBAL rpl_semi_sync_master_enabled=0").await?;
     link.close().await;
     Ok(())
@@ -46,20 +41,7 @@ pub(crate) async fn end_waiting(options: &ObserveOptions, server: &str) -> Resul
     const WAITING: &str = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE STATE LIKE \
                            'Waiting for semi-sync ACK%' AND ID <> CONNECTION_ID()";
     let mut link = Link::open(options, server).await?;
-    let rows = link.query("listing sessions that wait", WAITING).await?;
-    for row in 0..rows.len() {
-        let Some(id) = rows.parse::<u64>(row, "id") else { continue };
-        let _ = link.exec("ending a session that waits", &format!("KILL CONNECTION {id}")).await;
-    }
+    let ended = link.end_sessions(WAITING).await?;
     link.close().await;
-    Ok(rows.len())
-}
-
-async fn end_sessions(link: &mut Link) -> Result<(), StepError> {
-    let rows = link.query("listing sessions", SESSIONS).await?;
-    for row in 0..rows.len() {
-        let Some(id) = rows.parse::<u64>(row, "id") else { continue };
-        let _ = link.exec("ending a session", &format!("KILL CONNECTION {id}")).await;
-    }
-    Ok(())
+    Ok(ended)
 }

@@ -54,7 +54,7 @@ impl Runner<'_> {
         if let Err(error) = self.begin().await {
             return Outcome::Undone(error);
         }
-        let done = self.action.as_ref().map_or(0, |action| action.value.steps.len());
+        let done = self.action.as_ref().map_or(0, |action| steps_made(&action.value));
         while let Some(step) = self.plan.steps.get(at).cloned() {
             // What gateways were told is forgotten with the process that told them; everything else lasts.
             let repeat = matches!(step, Step::Hold { .. } | Step::Fence | Step::Release);
@@ -119,6 +119,16 @@ impl Runner<'_> {
         let (cluster, name) = (&self.plan.cluster, step.name());
         self.action =
             Some(self.coordination.journal.append(cluster, action, name, detail, self.leadership).await?);
+        Ok(())
+    }
+
+    /// Whoever goes on after us goes on with the plan as it is now.
+    async fn note_plan(&mut self) -> Result<(), StepError> {
+        let Some(action) = self.action.take() else { return Ok(()) };
+        let plan = serde_json::to_value(&self.plan).unwrap_or(Value::Null);
+        let journal = &self.coordination.journal;
+        self.action =
+            Some(journal.append(&self.plan.cluster, action, REPLANNED, plan, self.leadership).await?);
         Ok(())
     }
 
@@ -286,6 +296,7 @@ impl Runner<'_> {
                 "the plan changed after draining"
             );
             self.plan = Plan { epoch: self.plan.epoch, ..plan };
+            self.note_plan().await?;
         }
         Ok(())
     }
@@ -304,6 +315,19 @@ impl Runner<'_> {
             }
         }
     }
+}
+
+/// As the journal calls a plan that replaces the one of the beginning.
+const REPLANNED: &str = "replanned";
+
+/// The plan of an action as it was when its last step was noted.
+pub(crate) fn plan_of(action: &Action) -> Result<Plan, serde_json::Error> {
+    let newest = action.steps.iter().rev().find(|step| step.name == REPLANNED).map(|step| &step.detail);
+    serde_json::from_value(newest.unwrap_or(&action.plan).clone())
+}
+
+fn steps_made(action: &Action) -> usize {
+    action.steps.iter().filter(|step| step.name != REPLANNED).count()
 }
 
 async fn look(options: &ObserveOptions, server: &str) -> Result<Observation, StepError> {
@@ -344,4 +368,41 @@ where
 
 fn all(outcomes: Vec<(String, Result<(), StepError>)>) -> Result<(), StepError> {
     outcomes.into_iter().try_for_each(|(_, outcome)| outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use coordination::Token;
+
+    use super::*;
+    use crate::plan::Proof;
+
+    fn plan(new: &str) -> Value {
+        let plan = Plan {
+            kind: Kind::Failover,
+            cluster: "main".into(),
+            epoch: 1,
+            old: Some("a:1".into()),
+            new: new.into(),
+            why: String::new(),
+            proof: Proof::Lossless { why: String::new() },
+            steps: vec![Step::Promote { server: new.into() }],
+            left_out: Vec::new(),
+            warnings: Vec::new(),
+        };
+        serde_json::to_value(plan).unwrap()
+    }
+
+    #[test]
+    fn a_successor_goes_on_with_the_plan_as_it_was_changed() {
+        let step =
+            |name: &str, detail: Value| coordination::Step { name: name.into(), detail, token: Token(7) };
+        let steps = vec![step("hold", Value::Null), step(REPLANNED, plan("c:1")), step("drain", Value::Null)];
+        let (kind, token) = ("failover".to_owned(), Token(7));
+        let mut action = Action { number: 1, kind, plan: plan("b:1"), token, steps, outcome: None };
+        assert_eq!(plan_of(&action).unwrap().new, "c:1");
+        assert_eq!(steps_made(&action), 2);
+        action.steps.clear();
+        assert_eq!(plan_of(&action).unwrap().new, "b:1");
+    }
 }

@@ -58,6 +58,31 @@ impl Link {
         Ok(matches!(rows.get(0, "value"), Some("1" | "ON")))
     }
 
+    /// From now on no statement of this connection waits for a lock.
+    pub(super) async fn never_wait(&mut self) -> Result<(), StepError> {
+        self.exec("preparing", "SET SESSION lock_wait_timeout=0").await
+    }
+
+    /// Makes the server read-only; false: something that is under way keeps it from that.
+    pub(super) async fn try_read_only(&mut self) -> Result<bool, StepError> {
+        match self.exec("making it read-only", "SET GLOBAL read_only=1").await {
+            Ok(()) => Ok(true),
+            Err(error) if is_busy(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the sessions whose `id`s the question gives. Gives their number.
+    pub(super) async fn end_sessions(&mut self, which: &str) -> Result<usize, StepError> {
+        let rows = self.query("listing sessions", which).await?;
+        for row in 0..rows.len() {
+            let Some(id) = rows.parse::<u64>(row, "id") else { continue };
+            // It may have ended by itself.
+            let _ = self.exec("ending a session", &format!("KILL CONNECTION {id}")).await;
+        }
+        Ok(rows.len())
+    }
+
     /// Whether a thread of the replica's is at work on something that was received.
     pub(super) async fn applies_something(&mut self) -> Result<bool, StepError> {
         const AT_WORK: &str = "SELECT COUNT(*) AS busy FROM information_schema.PROCESSLIST WHERE \
@@ -89,6 +114,6 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// The errors that say "try again soon": 1205, a lock that is held.
-pub(super) fn is_busy(error: &StepError) -> bool {
+fn is_busy(error: &StepError) -> bool {
     matches!(error, StepError::Server { error, .. } if matches!(error.code(), Some(1205 | 1192)))
 }

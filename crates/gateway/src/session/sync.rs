@@ -168,7 +168,7 @@ impl Session {
         let checkout = loop {
             let checkout = match pool.try_checkout(&want, self.worker.index) {
                 Some(checkout) => checkout,
-                None => Box::pin(self.wait_in_line(pool, &want)).await?,
+                None => Box::pin(self.wait_in_line(pool, &want, epoch.is_some())).await?,
             };
             match checkout {
                 // Opened when another server was the primary: nothing is written through it.
@@ -189,7 +189,13 @@ impl Session {
     }
 
     /// Waits for a connection; a kill ends the wait.
-    async fn wait_in_line(&self, pool: &Arc<ServerPool>, want: &Want<'_>) -> Result<Checkout, ServerError> {
+    /// `leads`: it is for the primary, of which there may be another one meanwhile.
+    async fn wait_in_line(
+        &self,
+        pool: &Arc<ServerPool>,
+        want: &Want<'_>,
+        leads: bool,
+    ) -> Result<Checkout, ServerError> {
         let mut checkout = std::pin::pin!(pool.checkout(want, self.worker.index));
         let interrupted = || error(1317, "70100", super::query::INTERRUPTED.into());
         std::future::poll_fn(|cx| match checkout.as_mut().poll(cx) {
@@ -200,7 +206,7 @@ impl Session {
             Poll::Pending if self.shared.must_stop(cx.waker()) || self.shared.is_interrupted() => {
                 Poll::Ready(Err(interrupted()))
             }
-            Poll::Pending if self.shared.has_epoch_ended() => {
+            Poll::Pending if leads && self.shared.has_epoch_ended() => {
                 let text =
                     "hadal: another primary took over while the statement waited for a connection; try again";
                 Poll::Ready(Err(error(UNREACHABLE, "HY000", text.into())))
