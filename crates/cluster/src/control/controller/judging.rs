@@ -1,0 +1,48 @@
+//! Whether the primary is dead.
+
+use topology::Writes;
+
+use super::{Controller, QUIET};
+use crate::board::Picture;
+use crate::detect::death::{self, Patience, ReplicaSigns, Verdict};
+use crate::events::EventKind;
+use crate::execute::StepError;
+
+impl Controller {
+    /// Whether the primary is dead, and the words for it.
+    pub(super) async fn judge(&mut self, picture: &Picture) -> Result<Option<String>, StepError> {
+        let Some(primary) = &picture.primary else { return Ok(None) };
+        let patience = Patience { silence: self.options.control.silence, quiet: QUIET };
+        let replicas: Vec<_> = picture
+            .replicas
+            .iter()
+            .map(|(server, signs)| {
+                let by_us = self.preparation.has_asked(server);
+                ReplicaSigns { stopped: signs.stopped && !by_us, ..signs.clone() }
+            })
+            .collect();
+        let verdict = death::judge(primary, &replicas, patience);
+        let (word, why) = match &verdict {
+            Verdict::Alive => ("alive", ""),
+            Verdict::Refusing(why) => ("refusing", why.as_str()),
+            Verdict::Suspect(why) => ("suspect", why.as_str()),
+            Verdict::CutOff(why) => ("cut off", why.as_str()),
+            Verdict::Isolated => ("isolated", "no server of the cluster answers: the fault may be here"),
+            Verdict::Dead(why) => ("dead", why.as_str()),
+        };
+        if self.verdict != Some(word) {
+            let before = self.verdict.replace(word);
+            let server = picture.situation.primary.clone();
+            if before.is_some() || word != "alive" {
+                self.steering.note(EventKind::Verdict, server, before.unwrap_or("unknown"), word, why).await;
+            }
+            if word == "alive" && self.refused.take().is_some() {
+                self.steering.writes(Writes::Open).await?;
+            }
+        }
+        Ok(match verdict {
+            Verdict::Dead(why) => Some(why),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! What is put right without a change of the primary, where that is possible.
+
+use std::time::Instant;
+
+use coordination::Leadership;
+use topology::{Extra, Writes};
+
+use super::{Controller, REOPEN_PAUSE, UNSTICK_PAUSE};
+use crate::control::healing::Cure;
+use crate::control::saving;
+use crate::events::EventKind;
+use crate::execute::{StepError, fence, promote, replica};
+use crate::plan::{self, Member, Situation};
+
+impl Controller {
+    /// Ends the wait for an acknowledgement that will not come. Every replica has what is waited for; whoever waits hears that
+    /// the outcome is unknown, and all others go on.
+    pub(super) async fn unstick(&mut self, situation: &Situation) -> Result<(), StepError> {
+        let due = self.unstuck.is_none_or(|at| at.elapsed() > UNSTICK_PAUSE);
+        let Some(primary) = situation.primary.clone().filter(|_| due) else { return Ok(()) };
+        self.unstuck = Some(Instant::now());
+        let (to, why) = match fence::end_waiting(&self.options, &primary).await {
+            Ok(ended) => {
+                ("ended", format!("{ended} commits waited for acknowledgements of what every replica has"))
+            }
+            Err(error) => ("failed", error.to_string()),
+        };
+        self.steering.note(EventKind::Action, Some(primary), "waiting", to, &why).await;
+        Ok(())
+    }
+
+    /// Whether the primary was started again before anybody took its place: servers start read-only.
+    pub(super) fn has_come_back_closed(&self, situation: &Situation) -> bool {
+        let closed =
+            |p: &Member| p.up && p.read_only && p.restarted && p.replication.is_none() && !p.maintenance;
+        let due = self.reopened.is_none_or(|at| at.elapsed() > REOPEN_PAUSE);
+        due && situation.primary().is_some_and(closed)
+    }
+
+    /// The primary takes writes again, if it has all that its replicas have; if it has lost the end of its binary log, one of
+    /// them takes over.
+    pub(super) async fn reopen(
+        &mut self,
+        situation: &Situation,
+        leadership: &Leadership,
+    ) -> Result<(), StepError> {
+        self.reopened = Some(Instant::now());
+        let Some(primary) = situation.primary() else { return Ok(()) };
+        let lossless = self.options.control.lossless;
+        if situation.replicas().any(|replica| !primary.has().covers(&replica.has())) {
+            return match plan::failover(situation, !lossless) {
+                Err(refusal) => self.hold_back(refusal.explained()).await,
+                Ok(plan) => {
+                    tracing::warn!(
+                        cluster = situation.cluster,
+                        "the primary came back with less than its replicas\n{plan}"
+                    );
+                    self.refused = None;
+                    self.carry_out(situation, plan, !lossless, leadership).await;
+                    Ok(())
+                }
+            };
+        }
+        let missing = situation.acknowledgers.iter().flat_map(|a| &a.servers);
+        let missing: Vec<_> =
+            missing.filter(|s| !situation.member(s).is_some_and(|m| m.up)).cloned().collect();
+        if lossless && !missing.is_empty() {
+            let text = format!(
+                "the primary {} came back; whether it has everything is not certain before {} is back, too \
+                 (`hadal failover {} --allow-loss --force`, or SET GLOBAL read_only=0 there)",
+                primary.server,
+                missing.join(", "),
+                situation.cluster
+            );
+            return self.hold_back(text).await;
+        }
+        let waits = lossless && situation.replicas().next().is_some();
+        let server = primary.server.clone();
+        let opened = match leadership.is_held() {
+            true => promote::reopen(&self.options, &server, waits).await,
+            false => return Ok(()),
+        };
+        let (to, why) = match &opened {
+            Ok(()) => ("opened", String::new()),
+            Err(error) => ("not opened", error.to_string()),
+        };
+        if opened.is_ok() {
+            self.refused = None;
+            self.steering.writes(Writes::Open).await?;
+        }
+        self.steering.note(EventKind::Action, Some(server), "came back", to, &why).await;
+        Ok(())
+    }
+
+    pub(super) async fn heal(&mut self, situation: &Situation) -> Result<(), StepError> {
+        let Some(cure) = self.healing.next(situation, Instant::now()) else { return Ok(()) };
+        let primary = situation.primary.clone().unwrap_or_default();
+        let (server, what, outcome) = match &cure {
+            Cure::Fence(server) => (server, "fenced", fence::fence(&self.options, server).await),
+            Cure::Follow(server) => {
+                (server, "follows the primary", replica::follow(&self.options, server, &primary).await)
+            }
+            Cure::Start(server) => (server, "started", replica::start(&self.options, server).await),
+            Cure::Quarantine(server, why, extra) => {
+                let why = &format!("{why}{}", self.save(situation, server, extra).await);
+                let server = Some(server.clone());
+                self.steering.note(EventKind::Action, server, "rejoin", "quarantined", why).await;
+                return Ok(());
+            }
+        };
+        self.healing.tried(server, outcome.is_ok(), Instant::now());
+        let (to, why) = match &outcome {
+            Ok(()) => (what, String::new()),
+            Err(error) => ("not healed", error.to_string()),
+        };
+        self.steering.note(EventKind::Action, Some(server.clone()), "rejoin", to, &why).await;
+        Ok(())
+    }
+
+    /// Keeps what only this server has; says where, or why not.
+    pub(super) async fn save(&self, situation: &Situation, server: &str, extra: &[Extra]) -> String {
+        if extra.is_empty() {
+            return String::new();
+        }
+        let position = situation.member(server).map(|m| m.position.clone()).unwrap_or_default();
+        match saving::save(&self.options, &situation.cluster, server, extra, &position).await {
+            Ok(path) => format!("; they are kept in {}", path.display()),
+            Err(why) => format!("; they could not be kept: {why}"),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What people order.
+
+use std::time::{Duration, Instant};
+
+use coordination::{Leadership, Maintenance};
+
+use super::Controller;
+use crate::control::{Order, OrderError, OrderReport, Ordered};
+use crate::events::EventKind;
+use crate::execute::{Outcome, replica};
+use crate::plan::{self, Kind, Plan, Refusal, Situation};
+
+impl Controller {
+    pub(super) async fn obey(&mut self, ordered: Ordered) {
+        let outcome = self.try_obey(ordered.order, ordered.dry_run).await;
+        // Who asked may have gone.
+        drop(ordered.closed);
+        let _ = ordered.answer.send(outcome);
+    }
+
+    pub(super) async fn try_obey(&mut self, order: Order, dry_run: bool) -> Result<OrderReport, OrderError> {
+        let leadership = self.coordination.election.leadership().ok_or_else(|| {
+            OrderError::Unavailable(
+                "this node does not lead the cluster now, or the coordination store does not answer".into(),
+            )
+        })?;
+        let picture = self.pictures.borrow().clone();
+        let situation = self.situation(&picture);
+        let refused = |refusal: Refusal| OrderError::Refused(refusal.explained());
+        match order {
+            Order::Switchover { to } => {
+                let plan = plan::switchover(&situation, to.as_deref()).map_err(refused)?;
+                self.order(&situation, plan, false, dry_run, &leadership).await
+            }
+            Order::Failover { allow_loss, force } => {
+                let alive = situation.primary().is_some_and(|p| p.up);
+                if alive && !force && !dry_run {
+                    let text =
+                        "the primary answers: use `hadal switchover`, or --force if it must go at once";
+                    return Err(OrderError::Refused(text.into()));
+                }
+                let allow_loss = allow_loss || !self.options.control.lossless;
+                let plan = plan::failover(&situation, allow_loss).map_err(refused)?;
+                self.order(&situation, plan, allow_loss, dry_run, &leadership).await
+            }
+            Order::Rejoin { server } => self.rejoin(&situation, &server, dry_run).await,
+            Order::Maintenance { server, on, reason, by } => {
+                self.set_maintenance(&situation, &server, on, reason, by).await
+            }
+        }
+    }
+
+    pub(super) async fn order(
+        &mut self,
+        situation: &Situation,
+        plan: Plan,
+        allow_loss: bool,
+        dry_run: bool,
+        leadership: &Leadership,
+    ) -> Result<OrderReport, OrderError> {
+        let text = plan.to_string();
+        if dry_run {
+            return Ok(OrderReport { plan: Some(plan), text, done: false, took_ms: 0, held_ms: 0 });
+        }
+        match self.carry_out(situation, plan.clone(), allow_loss, leadership).await {
+            Outcome::Done { took, held, .. } => {
+                if plan.kind == Kind::Failover {
+                    self.last_failover = Some(Instant::now());
+                }
+                let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+                Ok(OrderReport { plan: Some(plan), text, done: true, took_ms: ms(took), held_ms: ms(held) })
+            }
+            Outcome::Undone(error) => {
+                Err(OrderError::Failed(format!("{error}; everything is as it was before")))
+            }
+            Outcome::Unfinished(error) => {
+                Err(OrderError::Failed(format!("{error}; it is not finished, and hadal goes on with it")))
+            }
+        }
+    }
+
+    pub(super) async fn rejoin(
+        &mut self,
+        situation: &Situation,
+        server: &str,
+        dry_run: bool,
+    ) -> Result<OrderReport, OrderError> {
+        use plan::Rejoin;
+        let found = plan::rejoin(situation, server).map_err(|r| OrderError::Refused(r.explained()))?;
+        let primary = situation.primary.clone().unwrap_or_default();
+        let text = match &found {
+            Rejoin::Replicates => format!("{server} replicates from {primary} already"),
+            Rejoin::Follow => format!("{server} follows {primary}"),
+            Rejoin::Start => format!("the threads of {server} are started"),
+            Rejoin::Ahead(extra) => {
+                let list: Vec<_> = extra.iter().map(ToString::to_string).collect();
+                return Err(OrderError::Refused(format!(
+                    "{server} has transactions that the primary never had: {}; it has to be rebuilt",
+                    list.join(", ")
+                )));
+            }
+            Rejoin::Broken(why) => {
+                return Err(OrderError::Refused(format!("the applying thread of {server} is broken: {why}")));
+            }
+        };
+        let began = Instant::now();
+        if !dry_run {
+            let outcome = match found {
+                Rejoin::Follow => replica::follow(&self.options, server, &primary).await,
+                Rejoin::Start => replica::start(&self.options, server).await,
+                _ => Ok(()),
+            };
+            outcome.map_err(|error| OrderError::Failed(error.to_string()))?;
+        }
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(OrderReport { plan: None, text, done: !dry_run, took_ms, held_ms: 0 })
+    }
+
+    pub(super) async fn set_maintenance(
+        &mut self,
+        situation: &Situation,
+        server: &str,
+        on: bool,
+        reason: String,
+        by: String,
+    ) -> Result<OrderReport, OrderError> {
+        if situation.member(server).is_none() {
+            return Err(OrderError::Refused(format!("{server} is no server of this cluster")));
+        }
+        let (cluster, flags) = (&situation.cluster, &self.coordination.maintenance);
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let done = match on {
+            true => flags.set(cluster, server, &Maintenance { reason: reason.clone(), by, since_ms }).await,
+            false => flags.clear(cluster, server).await,
+        };
+        done.map_err(|error| OrderError::Failed(error.to_string()))?;
+        self.flags_read = None;
+        let (from, to) = if on { ("in service", "in maintenance") } else { ("in maintenance", "in service") };
+        self.steering.note(EventKind::Action, Some(server.to_owned()), from, to, &reason).await;
+        let text = format!("{server} is {to}");
+        Ok(OrderReport { plan: None, text, done: true, took_ms: 0, held_ms: 0 })
+    }
+}

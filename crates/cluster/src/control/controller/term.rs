@@ -1,0 +1,116 @@
+//! What a term of office begins with, and what only the store knows.
+
+use std::time::Instant;
+
+use coordination::Leadership;
+
+use super::{Controller, FLAGS_EVERY};
+use crate::board::Picture;
+use crate::events::EventKind;
+use crate::execute::{Outcome, Runner, StepError, plan_of};
+use crate::plan::{self, Plan, Situation};
+
+impl Controller {
+    /// What a term of office begins with: the epoch, and what a former leader left half-done.
+    pub(super) async fn begin_term(
+        &mut self,
+        picture: &Picture,
+        leadership: &Leadership,
+    ) -> Result<(), StepError> {
+        if self.term == Some(leadership.token()) {
+            return Ok(());
+        }
+        let cluster = &picture.situation.cluster;
+        if let Some(epoch) = self.coordination.epochs.current(cluster).await? {
+            self.steering.epoch(epoch.value.number).await?;
+        }
+        self.acknowledgers = self.coordination.acknowledgers.current(cluster).await?;
+        for action in self.coordination.journal.history(cluster).await? {
+            let done = action.outcome.as_ref().is_some_and(|outcome| outcome["done"] == true);
+            if let (true, Ok(plan)) = (done, plan_of(&action)) {
+                self.remember_deposed(&plan);
+            }
+        }
+        if let Some(action) = self.coordination.journal.unfinished(cluster).await? {
+            if !picture.complete {
+                return Ok(());
+            }
+            let Ok(plan) = plan_of(&action.value) else {
+                let outcome = serde_json::json!({"done": false, "undone": "its plan cannot be read"});
+                self.coordination.journal.finish(cluster, action, outcome, leadership).await?;
+                return Ok(());
+            };
+            let steps = action.value.steps.len();
+            let text = format!("a {} was left after {steps} steps; going on with it", plan.kind.as_str());
+            self.steering
+                .note(EventKind::Action, Some(plan.new.clone()), "unfinished", "resumed", &text)
+                .await;
+            let runner = Runner {
+                options: &self.options,
+                coordination: &self.coordination,
+                leadership,
+                steering: &self.steering,
+                situation: self.situation(picture),
+                allow_loss: !plan.proof.is_lossless(),
+                plan: plan.clone(),
+                action: Some(action),
+                stragglers: Vec::new(),
+                epoch: None,
+            };
+            let outcome = runner.run().await;
+            self.after(&plan, &outcome).await;
+            if matches!(outcome, Outcome::Unfinished(_)) {
+                return Ok(());
+            }
+        }
+        self.term = Some(leadership.token());
+        self.steering.note(EventKind::Leadership, None, "not leading", "leading", "").await;
+        Ok(())
+    }
+
+    pub(super) fn remember_deposed(&mut self, plan: &Plan) {
+        if let Some(old) = &plan.old {
+            self.healing.depose(old);
+        }
+        self.healing.promoted(&plan.new);
+    }
+
+    pub(super) async fn read_flags(&mut self, cluster: &str) -> Result<(), StepError> {
+        if self.flags_read.is_some_and(|at| at.elapsed() < FLAGS_EVERY) {
+            return Ok(());
+        }
+        let flags = self.coordination.maintenance.list(cluster).await?;
+        self.maintenance = flags.into_iter().map(|(server, _)| server).collect();
+        self.flags_read = Some(Instant::now());
+        Ok(())
+    }
+
+    /// The board's, with what only the store knows.
+    pub(super) fn situation(&self, picture: &Picture) -> Situation {
+        let mut situation = picture.situation.clone();
+        for member in &mut situation.members {
+            member.maintenance = self.maintenance.contains(&member.server);
+        }
+        situation.acknowledgers = self.acknowledgers.as_ref().map(|recorded| plan::Acknowledgers {
+            servers: recorded.value.servers.clone(),
+            wait_for: recorded.value.wait_for,
+        });
+        situation
+    }
+
+    pub(super) async fn record_acknowledgers(
+        &mut self,
+        situation: &Situation,
+        leadership: &Leadership,
+    ) -> Result<(), StepError> {
+        let Some(next) = self.acknowledging.next(situation, situation.acknowledgers.as_ref()) else {
+            return Ok(());
+        };
+        let next = coordination::Acknowledgers { servers: next.servers, wait_for: next.wait_for };
+        let sets = &self.coordination.acknowledgers;
+        let recorded =
+            sets.replace(&situation.cluster, self.acknowledgers.as_ref(), next, leadership).await?;
+        self.acknowledgers = Some(recorded);
+        Ok(())
+    }
+}
