@@ -16,6 +16,7 @@ mod healing;
 mod orders;
 mod preparing;
 mod saving;
+mod scheduling;
 mod steering;
 
 pub(crate) use controller::Controller;

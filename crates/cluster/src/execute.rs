@@ -9,6 +9,7 @@
 
 mod demote;
 pub(crate) mod error;
+pub(crate) mod events;
 pub(crate) mod fence;
 pub(crate) mod promote;
 pub(crate) mod replica;

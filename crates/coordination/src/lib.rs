@@ -1,7 +1,7 @@
 //! Agreement between the nodes of hadal: who leads, in which epoch a cluster is, what is being done to it.
 //!
 //! ```text
-//!   Election   Epochs   Journal   AcknowledgerSets   MaintenanceFlags   Registration   Locks
+//!   Election   Epochs  Journal  AcknowledgerSets  Schedules  MaintenanceFlags  Registration  Locks
 //!       └─────────┴────────┴───────────┬─┴───────────────────┴───────────────┴───────────┘
 //!                                 Store (trait)
 //!                 ┌────────────────────┼────────────────────┐
@@ -21,6 +21,7 @@
 
 mod acknowledgers;
 mod clock;
+mod cluster_documents;
 mod document;
 pub mod election;
 mod embedded;
@@ -33,6 +34,7 @@ mod lease;
 mod locks;
 mod maintenance;
 mod registry;
+mod schedule;
 #[cfg(test)]
 mod simulation;
 pub mod store;
@@ -40,6 +42,7 @@ mod zookeeper;
 
 pub use acknowledgers::{AcknowledgerSets, Acknowledgers};
 pub use clock::{BootClock, LeaseClock, SharedClock};
+pub use cluster_documents::{ClusterDocument, ClusterDocuments};
 pub use document::{CoordinationError, Versioned};
 pub use election::{Election, ElectionHandle, ElectionOptions, Leadership, NotLeading, Standing, Token};
 pub use embedded::{DiskError, EmbeddedStore};
@@ -51,5 +54,6 @@ pub use keyspace::Keyspace;
 pub use locks::{Grant, LockError, Locks};
 pub use maintenance::{Maintenance, MaintenanceFlags};
 pub use registry::{Node, Registered, Registration, nodes};
+pub use schedule::{Schedule, Schedules};
 pub use store::{Store, StoreError};
 pub use zookeeper::ZooKeeperStore;

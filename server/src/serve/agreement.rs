@@ -10,7 +10,7 @@ use cluster::Coordination;
 use config::{Config, CoordinationBackend};
 use coordination::{
     AcknowledgerSets, Election, ElectionOptions, EmbeddedStore, Epochs, EtcdStore, Journal, Keyspace,
-    MaintenanceFlags, Store, ZooKeeperStore,
+    MaintenanceFlags, Schedules, Store, ZooKeeperStore,
 };
 use lifecycle::{Shutdown, TaskKind, Tasks};
 
@@ -71,6 +71,7 @@ impl Agreement {
             journal: Journal::new(store.clone(), keyspace.clone()),
             acknowledgers: AcknowledgerSets::new(store.clone(), keyspace.clone()),
             maintenance: MaintenanceFlags::new(store.clone(), keyspace.clone()),
+            schedules: Schedules::new(store.clone(), keyspace.clone()),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use topology::{Address, Health, Role, ServerId, ServerView};
+use topology::{Address, GtidPosition, Health, Role, ServerId, ServerView};
 
 use crate::detect::death::Fault;
 use crate::detect::health::Ramp;
@@ -130,6 +130,11 @@ impl Entry {
         }
     }
 
+    /// What people want to see: how far the primary has written, how far a replica can be read.
+    fn at<'a>(&self, seen: &'a Observation) -> &'a GtidPosition {
+        if self.role == Role::Primary { &seen.reached } else { &seen.position }
+    }
+
     pub(crate) fn status(&self) -> ServerStatus {
         let seen = self.seen.as_ref();
         let probe_us = seen.map_or(0, |s| s.ended.saturating_duration_since(s.began).as_micros());
@@ -138,7 +143,7 @@ impl Entry {
             role: self.role.as_str(),
             health: self.health.clone(),
             lag_ms: self.lag_ms,
-            position: seen.map(|s| s.position.to_string()).unwrap_or_default(),
+            position: seen.map(|s| self.at(s).to_string()).unwrap_or_default(),
             weight: self.weight,
             ramp_percent: self.ramp.percent(),
             version: self.version.to_string(),

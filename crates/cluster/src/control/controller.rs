@@ -17,6 +17,7 @@ use topology::Writes;
 use super::acknowledging::Acknowledging;
 use super::healing::Healing;
 use super::preparing::Preparation;
+use super::scheduling::Scheduling;
 use super::{Coordination, Ordered, Orders, Steering};
 use crate::board::Picture;
 use crate::events::EventKind;
@@ -59,6 +60,7 @@ pub(crate) struct Controller {
     /// Why the last automatic failover did not come about.
     refused: Option<String>,
     preparation: Preparation,
+    scheduling: Scheduling,
     /// When waiting was last ended.
     unstuck: Option<Instant>,
     /// When a primary that had come back was last opened, or could not be.
@@ -94,6 +96,7 @@ impl Controller {
             last_attempt: None,
             refused: None,
             preparation: Preparation::default(),
+            scheduling: Scheduling::default(),
             unstuck: None,
             reopened: None,
             heals: None,
@@ -162,6 +165,8 @@ impl Controller {
         } else if auto && picture.stuck_for >= STUCK {
             self.unstick(&situation).await
         } else {
+            let (options, coordination, steering) = (&self.options, &self.coordination, &self.steering);
+            self.scheduling.consider(options, coordination, steering, &situation, &leadership).await?;
             self.heal(&situation).await
         }
     }

@@ -1,6 +1,6 @@
 //! What the controller needs of the coordination store.
 
-use coordination::{AcknowledgerSets, ElectionHandle, Epochs, Journal, MaintenanceFlags};
+use coordination::{AcknowledgerSets, ElectionHandle, Epochs, Journal, MaintenanceFlags, Schedules};
 
 /// Everything that lasts longer than the process. Cheap to clone.
 #[derive(Clone)]
@@ -11,4 +11,5 @@ pub struct Coordination {
     pub journal: Journal,
     pub acknowledgers: AcknowledgerSets,
     pub maintenance: MaintenanceFlags,
+    pub schedules: Schedules,
 }

@@ -43,6 +43,11 @@ impl Healing {
         self.deposed.insert(server.to_owned());
     }
 
+    /// Whether it led before, and has not been seen replicating since.
+    pub(super) fn is_deposed(&self, server: &str) -> bool {
+        self.deposed.contains(server)
+    }
+
     /// It leads, whatever it was before.
     pub(super) fn promoted(&mut self, server: &str) {
         self.deposed.remove(server);

@@ -9,7 +9,7 @@ use super::{Controller, REOPEN_PAUSE, UNSTICK_PAUSE};
 use crate::control::healing::Cure;
 use crate::control::saving;
 use crate::events::EventKind;
-use crate::execute::{StepError, fence, promote, replica};
+use crate::execute::{StepError, events, fence, promote, replica};
 use crate::plan::{self, Member, Situation};
 
 impl Controller {
@@ -98,6 +98,11 @@ impl Controller {
         let (server, what, outcome) = match &cure {
             Cure::Fence(server) => (server, "fenced", fence::fence(&self.options, server).await),
             Cure::Follow(server) => {
+                if self.healing.is_deposed(server)
+                    && let Err(error) = events::rest(&self.options, server).await
+                {
+                    tracing::info!(server, %error, "its event scheduler was not stopped");
+                }
                 (server, "follows the primary", replica::follow(&self.options, server, &primary).await)
             }
             Cure::Start(server) => (server, "started", replica::start(&self.options, server).await),

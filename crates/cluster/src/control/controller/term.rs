@@ -25,6 +25,7 @@ impl Controller {
             self.steering.epoch(epoch.value.number).await?;
         }
         self.acknowledgers = self.coordination.acknowledgers.current(cluster).await?;
+        self.scheduling.begin(self.coordination.schedules.current(cluster).await?);
         for action in self.coordination.journal.history(cluster).await? {
             let done = action.outcome.as_ref().is_some_and(|outcome| outcome["done"] == true);
             if let (true, Ok(plan)) = (done, plan_of(&action)) {
