@@ -2,11 +2,16 @@
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::admin_url::AdminUrl;
 use super::output::print;
 use super::table::table;
+
+/// Kinds of events that change who leads; the API and the log have all.
+const TOLD: &[&str] = &["primary", "verdict", "action", "leadership"];
+const LATEST: usize = 8;
 
 /// Shows the clusters and their servers as the running hadal sees them.
 ///
@@ -57,7 +62,27 @@ fn cluster(cluster: &Value) -> String {
         ["server", "role", "health", "lag", "weight", "version", "position"].map(str::to_owned).to_vec(),
     ];
     rows.extend(list(&cluster["servers"]).iter().map(server));
-    format!("{title}\n{}", table(&rows))
+    let mut text = format!("{title}\n{}", table(&rows));
+    let told = |event: &&Value| TOLD.contains(&event["kind"].as_str().unwrap_or_default());
+    let events: Vec<_> = list(&cluster["events"]).iter().filter(told).collect();
+    let latest: Vec<_> = events.iter().skip(events.len().saturating_sub(LATEST)).map(|e| event(e)).collect();
+    if !latest.is_empty() {
+        text.push_str("\n\nlatest\n");
+        text.push_str(&table(&latest));
+    }
+    text
+}
+
+/// When (UTC), about which server, what, and why.
+fn event(event: &Value) -> Vec<String> {
+    let at = event["at_unix_ms"].as_i64().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let at = at.map(|at| at.strftime("%F %T").to_string()).unwrap_or_default();
+    let [kind, server, from, to, why] = ["kind", "server", "from", "to", "why"].map(|key| word(&event[key]));
+    let what = match kind.as_str() {
+        "action" => format!("{from}: {to}"),
+        _ => format!("{kind}: {from} -> {to}"),
+    };
+    vec![at, server, what, why]
 }
 
 fn server(server: &Value) -> Vec<String> {
@@ -103,6 +128,10 @@ mod tests {
                 { "server": "db2:3306", "role": "replica", "health": { "state": "healthy" }, "lag_ms": 12, "weight": 2,
                   "ramp_percent": 25, "version": "10.11.6-MariaDB", "position": "0-1-7" },
             ],
+            "events": [
+                { "at_unix_ms": 1000, "kind": "health", "server": "db1:3306", "from": "healthy", "to": "down", "why": "" },
+                { "at_unix_ms": 61_500, "kind": "verdict", "server": "db1:3306", "from": "alive", "to": "dead", "why": "gone" },
+            ],
         }]});
         assert_eq!(
             text(&ready, &clusters),
@@ -110,7 +139,9 @@ mod tests {
              cluster main: primary unknown, epoch 3\n\
              server    role     health                    lag    weight    version          position\n\
              db1:3306  unknown  down: connection refused  ?      1\n\
-             db2:3306  replica  healthy                   12 ms  2 (25 %)  10.11.6-MariaDB  0-1-7"
+             db2:3306  replica  healthy                   12 ms  2 (25 %)  10.11.6-MariaDB  0-1-7\n\n\
+             latest\n\
+             1970-01-01 00:01:01  db1:3306  verdict: alive -> dead  gone"
         );
     }
 }
