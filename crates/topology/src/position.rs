@@ -201,7 +201,10 @@ mod tests {
         assert!("x".parse::<Position>().is_err() && "x:1".parse::<Position>().is_err());
         for text in ["0-1-5", "u:1-5:7", ""] {
             let text = serde_json::to_string(&at(text)).unwrap();
-            assert_eq!(serde_json::to_string(&serde_json::from_str::<Position>(&text).unwrap()).unwrap(), text);
+            assert_eq!(
+                serde_json::to_string(&serde_json::from_str::<Position>(&text).unwrap()).unwrap(),
+                text
+            );
         }
     }
 

@@ -87,7 +87,9 @@ impl Entry {
                 self.fault = None;
                 self.failures = 0;
                 self.failing_since = None;
-                self.restarted |= seen.has_started_since(self.seen.as_ref());
+                let restarted = seen.has_started_since(self.seen.as_ref());
+                self.restarted |=
+                    restarted && !seen.durability.keeps_received || seen.has_less_than(self.seen.as_ref());
                 if self.seen.as_ref().is_none_or(|before| has_heard(before, &seen)) {
                     self.heard = Some(seen.ended);
                 }
@@ -120,7 +122,7 @@ impl Entry {
             role: self.role,
             health: self.health.clone(),
             lag_ms: self.lag_ms,
-            position: seen.map(|s| s.position.clone()).unwrap_or_default(),
+            position: seen.map(|s| s.position.mariadb().clone()).unwrap_or_default(),
             weight: self.weight,
             ramp_percent: self.ramp.percent(),
             version: self.version.clone(),

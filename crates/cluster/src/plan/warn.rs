@@ -1,6 +1,6 @@
 //! What people should know before a plan is carried out.
 
-use topology::GtidPosition;
+use topology::Position;
 
 use super::candidate::replicated;
 use super::failover::usurper;
@@ -16,7 +16,7 @@ pub(super) fn failover_warnings(
     new: &Member,
     levelled: &Levelled<'_>,
     field: &Field<'_>,
-    most: &GtidPosition,
+    most: &Position,
 ) -> Vec<String> {
     let mut warnings: Vec<String> = usurper(situation).into_iter().collect();
     warnings.extend(alive(situation));
@@ -52,7 +52,7 @@ fn alive(situation: &Situation) -> Option<String> {
 }
 
 /// What was last seen on servers that are not reached, and nowhere else.
-fn out_of_reach(situation: &Situation, most: &GtidPosition) -> Vec<String> {
+fn out_of_reach(situation: &Situation, most: &Position) -> Vec<String> {
     let primary = situation.primary.as_deref();
     let mut lines = Vec::new();
     for member in situation.members.iter().filter(|m| !m.up) {
