@@ -136,21 +136,20 @@ impl GtidSet {
     fn take_in(&mut self, part: &str) -> Option<()> {
         let mut words = part.split(':').map(str::trim);
         let uuid: ServerUuid = words.next()?.parse().ok()?;
-        let (mut tag, mut numbers) = (String::new(), 0);
+        let mut tag = String::new();
         for word in words {
             if word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
                 tag = read_tag(word)?;
                 continue;
             }
             let (from, end) = read_interval(word)?;
-            numbers += 1;
             if from < end {
                 let own = self.origins.entry(Origin { uuid, tag: tag.clone() }).or_default();
                 own.push((from, end));
                 merge(own);
             }
         }
-        (numbers > 0).then_some(())
+        Some(())
     }
 }
 
@@ -276,6 +275,7 @@ mod tests {
             ("a:5:1-3:4", "a:1-5"),
             ("b:7,\n a:1-3:9-9, b:1", "a:1-3:9,b:1:7"),
             ("a:9-3:4", "a:4"),
+            ("a:t:2,a:t:1:u:1:t:9,a:t", "a:t:1-2:9:u:1"),
             ("a:1-2:Xtag_1:4:8-9:other:1", "a:1-2:other:1:xtag_1:4:8-9"),
         ] {
             assert_eq!(set(read).to_string(), set(written).to_string(), "{read}");
