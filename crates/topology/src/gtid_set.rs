@@ -285,9 +285,20 @@ mod tests {
 
     #[test]
     fn what_is_no_set_is_refused() {
-        for text in
-            ["x", "0-1-5", A, "a:", "a:0", "a:1-", "a:-5", "a:x-y:1", "a:9223372036854775807", "b:1,a"]
-        {
+        for text in [
+            "x",
+            "0-1-5",
+            "a:",
+            "a:0",
+            "a:1:",
+            "a:1x",
+            "a::1",
+            "a:1-",
+            "a:-5",
+            "a:x-y:1",
+            "a:9223372036854775807",
+            "b:1,a",
+        ] {
             let text = text.replace("a:", &format!("{A}:")).replace("b:", &format!("{B}:"));
             assert!(text.parse::<GtidSet>().is_err(), "{text}");
         }

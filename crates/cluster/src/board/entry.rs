@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use topology::{Address, GtidPosition, Health, Role, ServerId, ServerView};
+use topology::{Address, Health, Position, Role, ServerId, ServerView};
 
 use crate::detect::death::Fault;
 use crate::detect::health::Ramp;
@@ -133,7 +133,7 @@ impl Entry {
     }
 
     /// What people want to see: how far the primary has written, how far a replica can be read.
-    fn at<'a>(&self, seen: &'a Observation) -> &'a GtidPosition {
+    fn at<'a>(&self, seen: &'a Observation) -> &'a Position {
         if self.role == Role::Primary { &seen.reached } else { &seen.position }
     }
 

@@ -9,7 +9,7 @@ use cluster::{
 };
 use coordination::{
     AcknowledgerSets, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace, MaintenanceFlags,
-    Store,
+    Schedules, Store,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -70,7 +70,8 @@ impl Controlled {
             epochs: Epochs::new(store.clone(), keys.clone()),
             journal: Journal::new(store.clone(), keys.clone()),
             acknowledgers: AcknowledgerSets::new(store.clone(), keys.clone()),
-            maintenance: MaintenanceFlags::new(store, keys),
+            maintenance: MaintenanceFlags::new(store.clone(), keys.clone()),
+            schedules: Schedules::new(store, keys),
         });
         tasks.spawn(service.run(stopping()));
         let controlled = Self { handle, tasks, stop, folder };
