@@ -9,7 +9,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use topology::{Accounts, Address, Catalogue, ClusterView, GtidPosition, Health, Role, ServerId, Writes};
+use topology::{Accounts, Address, Catalogue, ClusterView, Health, Position, Role, ServerId, Writes};
 
 pub(crate) use entry::Entry;
 pub(crate) use picture::Picture;
@@ -48,12 +48,12 @@ pub(crate) struct Board {
     /// The primary stopped waiting for acknowledgements, and its replicas have not caught up with it since.
     fell_back: bool,
     /// Since when commits on the primary wait for acknowledgements of what every replica has.
-    stuck: Option<(GtidPosition, Instant)>,
+    stuck: Option<(Position, Instant)>,
     revision: u64,
     /// All times are measured from here.
     origin: Instant,
     beats: Trail<u64>,
-    positions: Trail<GtidPosition>,
+    positions: Trail<Position>,
     accounts: Arc<Accounts>,
     catalogue: Arc<Catalogue>,
     events: Vec<Event>,
@@ -187,7 +187,8 @@ impl Board {
             return;
         }
         let Some(primary) = self.entry(looked_at).filter(|e| e.reach == Reach::Up) else { return };
-        let Some(seen) = &primary.seen else { return };
+        // MySQL does not name what waits as written.
+        let Some(seen) = primary.seen.as_ref().filter(|seen| seen.uuid.is_none()) else { return };
         let has_all = |e: &Entry| {
             e.role != Role::Replica
                 || e.reach == Reach::Up

@@ -94,10 +94,12 @@ impl Dictionary {
                 gone = changes.changed() => if gone.is_ok() { continue } else { return },
             };
             let Stop::Failed(error) = stop else { return };
+            let final_word = matches!(error, ClusterError::MySql);
             if self.tell(Some(error.to_string())).await.is_err() {
                 return;
             }
-            let _ = tokio::time::timeout(LONGEST_PAUSE, self.leader.changed()).await;
+            let pause = if final_word { Duration::MAX } else { LONGEST_PAUSE };
+            let _ = tokio::time::timeout(pause, self.leader.changed()).await;
         }
     }
 
@@ -111,6 +113,9 @@ impl Dictionary {
 
     async fn try_follow(&mut self, leader: &Leader) -> Result<std::convert::Infallible, Stop> {
         let mut client = observe::session::open(&self.options, &leader.address, "dictionary").await?;
+        if observe::flavour::is_mysql(&client) {
+            return Err(ClusterError::MySql.into());
+        }
         client.set_timeout(READING_TIMEOUT);
         let mut known = Known::default();
         let mut asked = false;

@@ -8,6 +8,11 @@ use thiserror::Error;
 pub(crate) enum ClusterError {
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(
+        "the primary is a MySQL server: hadal watches and controls the cluster; the gateway does not serve it yet, so \
+         neither accounts nor names are read"
+    )]
+    MySql,
     /// Without it something would be missed silently.
     #[error("the administrative account lacks the privilege {0}")]
     MissingPrivilege(&'static str),

@@ -11,6 +11,7 @@ mod demote;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod fence;
+mod mysql;
 pub(crate) mod promote;
 pub(crate) mod replica;
 pub(crate) mod runner;

@@ -1,7 +1,9 @@
 //! Looking at the servers: one task per server, one for the heartbeat. They report; they judge nothing.
 
 pub(crate) mod durability;
+pub(crate) mod flavour;
 pub(crate) mod heartbeat;
+pub(crate) mod mysql;
 pub(crate) mod probe;
 pub(crate) mod replication;
 mod rhythm;

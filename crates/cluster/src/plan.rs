@@ -18,6 +18,7 @@
 
 pub mod candidate;
 mod errant;
+mod errant_set;
 mod failover;
 mod field;
 mod level;

@@ -69,6 +69,9 @@ pub struct GtidPosition {
 }
 
 impl GtidPosition {
+    /// Nothing of any domain.
+    pub const NOWHERE: Self = Self { points: Vec::new() };
+
     pub fn is_empty(&self) -> bool {
         self.points.is_empty()
     }

@@ -20,7 +20,7 @@ pub struct GtidState {
 
 /// Transactions of one domain and server that another history does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Extra {
+pub struct ExtraRange {
     pub domain: u32,
     pub server: u32,
     /// The newest that the other has of them; 0 where it has none.
@@ -61,7 +61,7 @@ impl GtidState {
     /// What this history has and `other` lacks. `base` is the other one's `gtid_slave_pos`: a server that was made from a
     /// backup has nothing in its log of what lies before. What the base names itself is known to it in any case; and if
     /// the log lacks even that, it begins later, and says nothing of what any server wrote until then.
-    pub fn beyond(&self, other: &GtidState, base: &GtidPosition) -> Vec<Extra> {
+    pub fn beyond(&self, other: &GtidState, base: &GtidPosition) -> Vec<ExtraRange> {
         let lacks = |p: &&MariaGtid| {
             let before = |b: &&MariaGtid| b.domain == p.domain && b.seq >= p.seq;
             let by_base = |b: &MariaGtid| b.server == p.server || other.seq(b.domain, b.server) < b.seq;
@@ -70,13 +70,13 @@ impl GtidState {
         let extra = |p: &MariaGtid| {
             let in_base = base.points().iter().filter(|b| (b.domain, b.server) == (p.domain, p.server));
             let after = in_base.map(|b| b.seq).fold(other.seq(p.domain, p.server), u64::max);
-            Extra { domain: p.domain, server: p.server, after, to: p.seq }
+            ExtraRange { domain: p.domain, server: p.server, after, to: p.seq }
         };
         self.points.iter().filter(lacks).map(extra).collect()
     }
 }
 
-impl fmt::Display for Extra {
+impl fmt::Display for ExtraRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { domain, server, after, to } = self;
         match after.saturating_add(1) {
@@ -129,7 +129,7 @@ mod tests {
 
     fn beyond(old: &str, new: &str, base: &str) -> String {
         let extra = state(old).beyond(&state(new), &base.parse().unwrap());
-        extra.iter().map(Extra::to_string).collect::<Vec<_>>().join(" ")
+        extra.iter().map(ExtraRange::to_string).collect::<Vec<_>>().join(" ")
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use topology::{Address, GtidPosition, Health, Role, ServerId, ServerView};
+use topology::{Address, Health, Position, Role, ServerId, ServerView};
 
 use crate::detect::death::Fault;
 use crate::detect::health::Ramp;
@@ -87,7 +87,9 @@ impl Entry {
                 self.fault = None;
                 self.failures = 0;
                 self.failing_since = None;
-                self.restarted |= seen.has_started_since(self.seen.as_ref());
+                let restarted = seen.has_started_since(self.seen.as_ref());
+                self.restarted |=
+                    restarted && !seen.durability.keeps_received || seen.has_less_than(self.seen.as_ref());
                 if self.seen.as_ref().is_none_or(|before| has_heard(before, &seen)) {
                     self.heard = Some(seen.ended);
                 }
@@ -120,7 +122,7 @@ impl Entry {
             role: self.role,
             health: self.health.clone(),
             lag_ms: self.lag_ms,
-            position: seen.map(|s| s.position.clone()).unwrap_or_default(),
+            position: seen.map(|s| s.position.mariadb().clone()).unwrap_or_default(),
             weight: self.weight,
             ramp_percent: self.ramp.percent(),
             version: self.version.clone(),
@@ -131,7 +133,7 @@ impl Entry {
     }
 
     /// What people want to see: how far the primary has written, how far a replica can be read.
-    fn at<'a>(&self, seen: &'a Observation) -> &'a GtidPosition {
+    fn at<'a>(&self, seen: &'a Observation) -> &'a Position {
         if self.role == Role::Primary { &seen.reached } else { &seen.position }
     }
 

@@ -92,15 +92,20 @@ impl Board {
         let replication = channel.map(|channel| Replication {
             source: self.source_of(entry, channel),
             source_id: channel.source_server_id,
+            source_uuid: channel.source_uuid,
             connected: up && channel.link() == Link::Connected,
             halted: channel.link() == Link::Stopped,
             applier: applier(&channel.applier),
             received: channel.received.clone(),
             acknowledges: seen.durability.acknowledges,
         });
+        let waits = rules.lossless && !seen.durability.can_wait;
+        let no_plugin =
+            || "its plugin for waiting for acknowledgements (semisync_source) is not installed".to_owned();
         Member {
             server,
             id: seen.server_id,
+            uuid: seen.uuid,
             up,
             read_only: seen.read_only,
             version: seen.version.clone(),
@@ -108,6 +113,9 @@ impl Board {
             position: seen.reached.clone(),
             history: seen.durability.history.clone(),
             base: seen.durability.base.clone(),
+            purged: seen.purged.clone(),
+            unprepared: seen.unprepared.clone().or_else(|| waits.then(no_plugin)),
+            wait_for: seen.durability.wait_for,
             replication,
             promotion,
             zone,

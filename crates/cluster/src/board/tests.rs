@@ -37,16 +37,17 @@ impl Bench {
         beat: Option<u64>,
     ) {
         let at = self.origin + Duration::from_millis(ms);
-        let position: GtidPosition = position.parse().unwrap();
+        let position: Position = position.parse().unwrap();
         let yes = || Thread { state: "Yes".to_owned(), error: String::new() };
         let channel = |source| Channel {
             name: String::new(),
             source: address(source),
             source_server_id: u32::from(source) + 1,
+            source_uuid: None,
             receiver: yes(),
             applier: yes(),
             seconds_behind: Some(0),
-            received: GtidPosition::default(),
+            received: Position::default(),
             read_all: true,
             heartbeats: 0,
             heartbeat_period: None,
@@ -56,11 +57,14 @@ impl Bench {
             ended: at,
             version: "10.11.0-MariaDB".to_owned(),
             server_id: u32::from(n) + 1,
+            uuid: None,
             identity: ("host".to_owned(), n.to_string()),
             read_only: !writable,
             position: position.clone(),
             written: position.clone(),
             reached: position,
+            purged: Position::default(),
+            unprepared: None,
             durability: Default::default(),
             channels: source.map(channel).into_iter().collect(),
             beat,

@@ -5,15 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use topology::GtidPosition;
+use topology::Position;
 
-use crate::plan::{Acknowledgers, Situation};
+use crate::plan::{Acknowledgers, Member, Situation};
 
 /// Follows the record of one cluster.
 #[derive(Debug, Default)]
 pub(super) struct Acknowledging {
     /// Those that went, with what the primary had written after that.
-    gone: Vec<(String, GtidPosition)>,
+    gone: Vec<(String, Position)>,
+    /// What the primary had written when its commits were first seen to wait for more than is recorded.
+    stricter_since: Option<Position>,
 }
 
 impl Acknowledging {
@@ -38,7 +40,7 @@ impl Acknowledging {
                 self.gone.push((server.clone(), primary.position.clone()));
             }
         }
-        let complete = |position: &GtidPosition| {
+        let complete = |position: &Position| {
             // Without anybody who stays, its copy may be the only one.
             !now.is_empty()
                 && now.iter().all(|server| situation.member(server).is_some_and(|m| m.has().covers(position)))
@@ -50,7 +52,28 @@ impl Acknowledging {
         };
         let stays: BTreeSet<String> = recorded.iter().filter(|server| !leaves(server)).cloned().collect();
         let servers: BTreeSet<String> = stays.union(&now).cloned().collect();
-        (servers != recorded).then_some(Acknowledgers { servers, wait_for: 1 })
+        // So that with fewer missing one of them is at hand.
+        let enough = now.len() >= primary.wait_for as usize;
+        let wait_for = self.wait_for(primary, present, enough, complete);
+        let same = servers == recorded && present.is_none_or(|p| p.wait_for == wait_for);
+        (!same).then_some(Acknowledgers { servers, wait_for })
+    }
+
+    /// The least that any commit may have waited for which is not everywhere yet.
+    fn wait_for(
+        &mut self,
+        primary: &Member,
+        present: Option<&Acknowledgers>,
+        enough: bool,
+        complete: impl Fn(&Position) -> bool,
+    ) -> u32 {
+        let recorded = present.map_or(primary.wait_for, |p| p.wait_for);
+        if primary.wait_for <= recorded {
+            self.stricter_since = None;
+            return primary.wait_for;
+        }
+        let since = self.stricter_since.get_or_insert_with(|| primary.position.clone());
+        if enough && complete(since) { primary.wait_for } else { recorded }
     }
 }
 
@@ -60,7 +83,7 @@ mod tests {
     use crate::plan::{Member, Replication};
 
     fn situation(written: u64, replicas: &[(&str, bool, u64)]) -> Situation {
-        let position = |seq: u64| -> GtidPosition { format!("0-1-{seq}").parse().unwrap() };
+        let position = |seq: u64| -> Position { format!("0-1-{seq}").parse().unwrap() };
         let primary = Member {
             server: "a:1".into(),
             up: true,
@@ -86,6 +109,25 @@ mod tests {
 
     fn names(set: Option<&Acknowledgers>) -> String {
         set.map(|s| s.servers.iter().cloned().collect::<Vec<_>>().join(" ")).unwrap_or_default()
+    }
+
+    #[test]
+    fn more_acknowledgements_count_once_everybody_has_what_came_before() {
+        let mut acknowledging = Acknowledging::default();
+        let mut at = |written, wait_for, c, present: Option<&Acknowledgers>| {
+            let mut situation = situation(written, &[("b:1", true, written), ("c:1", true, c)]);
+            situation.members[0].wait_for = wait_for;
+            acknowledging.next(&situation, present)
+        };
+        let first = at(10, 1, 10, None);
+        assert_eq!(first.as_ref().map(|p| p.wait_for), Some(1));
+        assert_eq!(at(12, 2, 11, first.as_ref()), None);
+        assert_eq!(at(14, 2, 11, first.as_ref()), None);
+        let second = at(14, 2, 12, first.as_ref());
+        assert_eq!(second.as_ref().map(|p| p.wait_for), Some(2));
+        assert_eq!(at(15, 2, 12, second.as_ref()), None);
+        // Fewer count at once.
+        assert_eq!(at(15, 1, 12, second.as_ref()).map(|p| p.wait_for), Some(1));
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Healing {
                         return Some(cure);
                     }
                 }
+                Ok(Rejoin::Behind(why)) => {
+                    if let Some(cure) = self.quarantine(&server, why, Vec::new()) {
+                        return Some(cure);
+                    }
+                }
                 Ok(Rejoin::Replicates) | Err(_) => {}
             }
         }

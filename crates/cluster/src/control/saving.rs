@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use topology::{Address, Extra, GtidPosition};
+use topology::{Address, Extra, Position};
 
 use crate::execute::replica;
 use crate::options::ObserveOptions;
@@ -20,7 +20,7 @@ pub(super) async fn save(
     cluster: &str,
     server: &str,
     extra: &[Extra],
-    position: &GtidPosition,
+    position: &Position,
 ) -> Result<PathBuf, String> {
     let control = &options.control;
     let Some(folder) = &control.keep_in else { return Err("there is no folder for it".to_owned()) };
@@ -52,7 +52,8 @@ pub(super) async fn save(
 }
 
 /// Where the reading begins: in each domain with extra transactions behind the newest common one, in the others at the end.
-fn start_position(extra: &[Extra], position: &GtidPosition) -> String {
+fn start_position(extra: &[Extra], position: &Position) -> String {
+    let extra: Vec<_> = extra.iter().filter_map(Extra::range).collect();
     let common =
         extra.iter().filter(|e| e.after > 0).map(|e| format!("{}-{}-{}", e.domain, e.server, e.after));
     let others = position.points().iter().filter(|p| extra.iter().all(|e| e.domain != p.domain));
@@ -85,8 +86,8 @@ mod tests {
 
     #[test]
     fn reading_begins_where_the_histories_part() {
-        let extra = |after| Extra { domain: 0, server: 1, after, to: 105 };
-        let position: GtidPosition = "0-1-105,7-3-9".parse().unwrap();
+        let extra = |after| Extra::Range(topology::ExtraRange { domain: 0, server: 1, after, to: 105 });
+        let position: Position = "0-1-105,7-3-9".parse().unwrap();
         assert_eq!(start_position(&[extra(100)], &position), "0-1-100,7-3-9");
         assert_eq!(start_position(&[extra(0)], &position), "7-3-9");
     }

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use topology::GtidPosition;
+use topology::Position;
 
 /// Something that grows on the primary and arrives on the replicas.
 pub trait Mark: PartialEq {
@@ -24,9 +24,9 @@ impl Mark for u64 {
     }
 }
 
-impl Mark for GtidPosition {
-    fn covers(&self, other: &GtidPosition) -> bool {
-        GtidPosition::covers(self, other)
+impl Mark for Position {
+    fn covers(&self, other: &Position) -> bool {
+        Position::covers(self, other)
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn positions_of_several_domains_are_marks_too() {
-        let position = |text: &str| text.parse::<GtidPosition>().unwrap();
+        let position = |text: &str| text.parse::<Position>().unwrap();
         let mut marks = Trail::default();
         marks.leave(position("0-1-5,1-1-7"), ms(100));
         marks.leave(position("0-1-5,1-1-7"), ms(600));

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::StepError;
 use super::sql::Link;
+use super::{StepError, mysql};
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(3);
@@ -24,6 +24,11 @@ pub(super) async fn demote(options: &ObserveOptions, server: &str) -> Result<(),
     let control = &options.control;
     let (began, limit) = (Instant::now(), control.switchover_timeout);
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::demote::demote(&mut link, control.grace, limit).await?;
+        link.close().await;
+        return Ok(());
+    }
     link.never_wait().await?;
     while !link.try_read_only().await? {
         if began.elapsed() > limit {
@@ -41,8 +46,5 @@ pub(super) async fn demote(options: &ObserveOptions, server: &str) -> Result<(),
 
 /// Gives the writes back, when a switchover is undone.
 pub(super) async fn restore(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
-    let mut link = Link::open(options, server).await?;
-    link.exec("making it writable again", "SET GLOBAL read_only=0").await?;
-    link.close().await;
-    Ok(())
+    super::promote::open(options, server).await
 }

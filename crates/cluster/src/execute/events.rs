@@ -38,7 +38,7 @@ pub(crate) struct Looked {
     pub(crate) trouble: Option<String>,
 }
 
-/// Reads which events run on the primary. Where the last schedule is that of another server, or of this one before it was
+/// Reads which events run on the primary. Of MySQL's servers it knows none: there they are switched on by hand. Where the last schedule is that of another server, or of this one before it was
 /// started anew, its events are switched on first.
 ///
 /// # Errors
@@ -49,6 +49,11 @@ pub(crate) async fn look(
     known: Option<&Schedule>,
 ) -> Result<Looked, StepError> {
     let mut link = Link::open(options, primary).await?;
+    if link.is_mysql {
+        link.close().await;
+        let schedule = Schedule { of: primary.to_owned(), ..Schedule::default() };
+        return Ok(Looked { schedule, enabled: 0, trouble: None });
+    }
     let (own_id, started) = own(&mut link).await?;
     let mut events = list(&mut link).await?;
     let mut looked = Looked { schedule: Schedule::default(), enabled: 0, trouble: None };
@@ -87,7 +92,7 @@ pub(crate) async fn look(
 /// Stops the scheduler of a server that does not lead any more. Those of its events that were on stay so until it replicates.
 pub(crate) async fn rest(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
-    if link.is_on("event_scheduler").await? {
+    if !link.is_mysql && link.is_on("event_scheduler").await? {
         link.exec("stopping its event scheduler", "SET GLOBAL event_scheduler=OFF").await?;
     }
     link.close().await;

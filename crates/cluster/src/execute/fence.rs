@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::StepError;
 use super::sql::Link;
+use super::{StepError, mysql};
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(10);
@@ -22,6 +22,9 @@ const SESSIONS: &str = "SELECT ID AS id FROM information_schema.PROCESSLIST WHER
 pub(crate) async fn fence(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let began = Instant::now();
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        return mysql::fence::fence(link, options).await;
+    }
     link.never_wait().await?;
     while !link.try_read_only().await? {
         if began.elapsed() > LIMIT {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::StepError;
 use super::sql::Link;
+use super::{StepError, mysql};
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(4);
@@ -15,6 +15,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// on: a primary that wrote first and waited later would have acknowledged what nobody else has.
 pub(super) async fn promote(options: &ObserveOptions, server: &str, waits: bool) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::promote::promote(&mut link, waits).await?;
+        link.close().await;
+        return Ok(());
+    }
     if let Some(channel) = link.channel().await? {
         let applied = link.position("gtid_slave_pos").await?;
         let all = applied.covers(&channel.received) || channel.read_all && !link.applies_something().await?;
@@ -40,6 +45,11 @@ pub(super) async fn promote(options: &ObserveOptions, server: &str, waits: bool)
 pub(super) async fn await_acknowledger(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let began = Instant::now();
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::promote::await_acknowledger(&mut link, LIMIT).await?;
+        link.close().await;
+        return Ok(());
+    }
     if !link.is_on("rpl_semi_sync_master_enabled").await? {
         return Ok(());
     }
@@ -67,7 +77,10 @@ pub(crate) async fn reopen(options: &ObserveOptions, server: &str, waits: bool) 
 /// The server takes writes from now on.
 pub(super) async fn open(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
-    link.exec("making it writable", "SET GLOBAL read_only=0").await?;
+    match link.is_mysql {
+        true => mysql::promote::open(&mut link).await?,
+        false => link.exec("making it writable", "SET GLOBAL read_only=0").await?,
+    }
     link.close().await;
     Ok(())
 }

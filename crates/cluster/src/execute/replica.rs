@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use topology::{Address, GtidPosition};
+use topology::{Address, Position};
 
-use super::StepError;
 use super::sql::{Link, quoted};
+use super::{StepError, mysql};
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(10);
@@ -29,6 +29,11 @@ const DRAIN: Duration = Duration::from_secs(60);
 /// Stops the receiving thread; the applying one goes on, or is started.
 pub(crate) async fn stop_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::replica::stop_receiving(&mut link).await?;
+        link.close().await;
+        return Ok(());
+    }
     let Some(channel) = link.channel().await? else { return Ok(()) };
     // With the receiving thread stopped already, starting the other one could throw the relay log away.
     if channel.receiver.state != "No" {
@@ -44,6 +49,11 @@ pub(crate) async fn stop_receiving(options: &ObserveOptions, server: &str) -> Re
 /// Lets a replica receive again, after something that was not to be.
 pub(crate) async fn resume_receiving(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::replica::resume_receiving(&mut link).await?;
+        link.close().await;
+        return Ok(());
+    }
     if let Some(channel) = link.channel().await? {
         let applied = link.position("gtid_slave_pos").await?;
         if !channel.applier.is_running() && !applied.covers(&channel.received) {
@@ -63,6 +73,11 @@ pub(crate) async fn resume_receiving(options: &ObserveOptions, server: &str) -> 
 /// counts is the position; and where the end of a transaction is missing, so that it is never reached, that nobody works.
 pub(super) async fn drain(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::replica::drain(&mut link, DRAIN).await?;
+        link.close().await;
+        return Ok(());
+    }
     drain_on(&mut link, DRAIN).await?;
     link.close().await;
     Ok(())
@@ -70,7 +85,7 @@ pub(super) async fn drain(options: &ObserveOptions, server: &str) -> Result<(), 
 
 async fn drain_on(link: &mut Link, limit: Duration) -> Result<(), StepError> {
     let began = Instant::now();
-    let mut idle_since: Option<(GtidPosition, Instant)> = None;
+    let mut idle_since: Option<(Position, Instant)> = None;
     loop {
         let Some(channel) = link.channel().await? else { return Ok(()) };
         let applied = link.position("gtid_slave_pos").await?;
@@ -98,10 +113,15 @@ async fn drain_on(link: &mut Link, limit: Duration) -> Result<(), StepError> {
 pub(super) async fn catch_up(
     options: &ObserveOptions,
     server: &str,
-    position: &GtidPosition,
+    position: &Position,
     limit: Duration,
 ) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::replica::catch_up(&mut link, position, limit).await?;
+        link.close().await;
+        return Ok(());
+    }
     link.client().set_timeout(limit + Duration::from_secs(2));
     let sql = format!("SELECT MASTER_GTID_WAIT('{position}', {:.3}) AS outcome", limit.as_secs_f64());
     let rows = link.query("catching up", &sql).await?;
@@ -115,6 +135,13 @@ pub(super) async fn catch_up(
 /// Fetches from another replica what this one lacks, and stops there.
 pub(super) async fn level(options: &ObserveOptions, server: &str, from: &str) -> Result<(), StepError> {
     let mut donor = Link::open(options, from).await?;
+    if donor.is_mysql {
+        let mut link = Link::open(options, server).await?;
+        mysql::replica::level(&mut link, options, &mut donor, DRAIN).await?;
+        link.close().await;
+        donor.close().await;
+        return Ok(());
+    }
     let until = donor.position("gtid_binlog_pos").await?;
     donor.close().await;
     let mut link = Link::open(options, server).await?;
@@ -133,6 +160,11 @@ pub(super) async fn level(options: &ObserveOptions, server: &str, from: &str) ->
 /// Has the server replicate from `to`. One that does so already is only started.
 pub(crate) async fn follow(options: &ObserveOptions, server: &str, to: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::replica::follow(&mut link, options, to, DRAIN_TO_FOLLOW).await?;
+        link.close().await;
+        return Ok(());
+    }
     let channel = link.channel().await?;
     if let Some(channel) = &channel {
         let follows = channel.source.to_string() == to;
@@ -171,6 +203,11 @@ pub(crate) async fn first_binary_log(options: &ObserveOptions, server: &str) -> 
 /// Starts what was stopped. With both threads stopped the relay log is thrown away, so it must have been applied.
 pub(crate) async fn start(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
+    if link.is_mysql {
+        mysql::replica::start(&mut link).await?;
+        link.close().await;
+        return Ok(());
+    }
     if let Some(channel) = link.channel().await? {
         if !channel.applier.is_running() {
             link.exec("starting its applying thread", "START SLAVE SQL_THREAD").await?;

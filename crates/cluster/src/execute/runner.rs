@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use coordination::{Action, Leadership, Versioned};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use topology::{GtidPosition, Writes};
+use topology::{Position, Writes};
 
 use super::{StepError, demote, promote, replica};
 use crate::control::{Coordination, Steering};
@@ -342,7 +342,7 @@ async fn look(options: &ObserveOptions, server: &str) -> Result<Observation, Ste
     seen
 }
 
-async fn last_position(options: &ObserveOptions, server: &str) -> Result<GtidPosition, StepError> {
+async fn last_position(options: &ObserveOptions, server: &str) -> Result<Position, StepError> {
     Ok(look(options, server).await?.written)
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use mysql_client::{Client, Rows};
-use topology::{Address, GtidPosition};
+use topology::{Address, Position};
 
 use super::StepError;
 use crate::observe::replication::{Channel, channels};
-use crate::observe::session;
+use crate::observe::{flavour, mysql, session};
 use crate::options::ObserveOptions;
 
 /// For a statement that may have to wait for a thread to end.
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// See the module.
 pub(super) struct Link {
     pub(super) server: String,
+    /// A MySQL server, not MariaDB.
+    pub(super) is_mysql: bool,
     client: Client,
 }
 
@@ -27,7 +29,7 @@ impl Link {
         let fail = |error| StepError::Server { server: server.to_owned(), doing: "connecting", error };
         let mut client = session::open(options, &address, "control").await.map_err(fail)?;
         client.set_timeout(PATIENCE);
-        Ok(Self { server: server.to_owned(), client })
+        Ok(Self { server: server.to_owned(), is_mysql: flavour::is_mysql(&client), client })
     }
 
     pub(super) async fn exec(&mut self, doing: &'static str, sql: &str) -> Result<(), StepError> {
@@ -41,12 +43,16 @@ impl Link {
 
     /// The first replication connection; clusters of hadal's have one to a server.
     pub(super) async fn channel(&mut self) -> Result<Option<Channel>, StepError> {
-        let rows = self.query("reading its replication", "SHOW ALL SLAVES STATUS").await?;
-        Ok(channels(&rows).into_iter().next())
+        const DOING: &str = "reading its replication";
+        let all = match self.is_mysql {
+            true => mysql::channels(&self.query(DOING, mysql::CHANNELS).await?),
+            false => channels(&self.query(DOING, "SHOW ALL SLAVES STATUS").await?),
+        };
+        Ok(all.into_iter().next())
     }
 
     /// A global variable that is a position.
-    pub(super) async fn position(&mut self, variable: &'static str) -> Result<GtidPosition, StepError> {
+    pub(super) async fn position(&mut self, variable: &'static str) -> Result<Position, StepError> {
         let sql = format!("SELECT @@global.{variable} AS position");
         let rows = self.query("reading its position", &sql).await?;
         Ok(rows.parse(0, "position").unwrap_or_default())
@@ -58,14 +64,21 @@ impl Link {
         Ok(matches!(rows.get(0, "value"), Some("1" | "ON")))
     }
 
-    /// From now on no statement of this connection waits for a lock.
+    /// From now on no statement of this connection waits for a lock; on MySQL, not for longer than a second.
     pub(super) async fn never_wait(&mut self) -> Result<(), StepError> {
-        self.exec("preparing", "SET SESSION lock_wait_timeout=0").await
+        let seconds = u8::from(self.is_mysql);
+        self.exec("preparing", &format!("SET SESSION lock_wait_timeout={seconds}")).await
+    }
+
+    /// Makes the server read-only, on MySQL for everybody.
+    pub(super) async fn read_only(&mut self) -> Result<(), StepError> {
+        let variable = if self.is_mysql { "super_read_only" } else { "read_only" };
+        self.exec("making it read-only", &format!("SET GLOBAL {variable}=1")).await
     }
 
     /// Makes the server read-only; false: something that is under way keeps it from that.
     pub(super) async fn try_read_only(&mut self) -> Result<bool, StepError> {
-        match self.exec("making it read-only", "SET GLOBAL read_only=1").await {
+        match self.read_only().await {
             Ok(()) => Ok(true),
             Err(error) if is_busy(&error) => Ok(false),
             Err(error) => Err(error),

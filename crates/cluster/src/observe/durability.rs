@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use mysql_client::{Client, ClientError, Rows};
-use topology::{GtidPosition, GtidState};
+use topology::{GtidState, Position};
 
 /// One server's, at one moment.
 #[derive(Clone, Debug, Default)]
@@ -13,11 +13,17 @@ pub(crate) struct Durability {
     /// `gtid_binlog_state`.
     pub(crate) history: GtidState,
     /// `gtid_slave_pos`.
-    pub(crate) base: GtidPosition,
+    pub(crate) base: Position,
     /// A binary log into which it also writes what it replicates.
     pub(crate) logs: bool,
+    /// A restart leaves it what it has received and not applied. Never on MariaDB (MDEV-4698).
+    pub(crate) keeps_received: bool,
+    /// Its commits can be made to wait.
+    pub(crate) can_wait: bool,
     /// Its commits are to wait for acknowledgements.
     pub(crate) waits: bool,
+    /// For so many.
+    pub(crate) wait_for: u32,
     /// After this many milliseconds they wait no longer.
     pub(crate) timeout_ms: u64,
     /// They do. Off after a timeout, or while there is nobody to acknowledge and that is allowed.
@@ -54,7 +60,10 @@ pub(crate) async fn read(client: &mut Client, facts: &Rows) -> Result<Durability
         history: facts.get(0, "binlog_state").and_then(|text| text.parse().ok()).unwrap_or_default(),
         base: facts.get(0, "slave_pos").and_then(|text| text.parse().ok()).unwrap_or_default(),
         logs: on("log_bin") && on("log_slave_updates"),
+        keeps_received: false,
+        can_wait: true,
         waits: on("semi_sync_master"),
+        wait_for: 1,
         timeout_ms: facts.parse(0, "semi_sync_timeout").unwrap_or(0),
         waiting_works: value("Rpl_semi_sync_master_status") == "ON",
         acknowledgers: value("Rpl_semi_sync_master_clients").parse().unwrap_or(0),

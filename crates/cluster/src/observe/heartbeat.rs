@@ -19,7 +19,7 @@ use mysql_client::{Client, ClientError};
 use tokio::sync::{mpsc, watch};
 
 use super::rhythm::Rhythm;
-use super::session;
+use super::{flavour, session};
 use crate::options::ObserveOptions;
 use crate::report::{Leader, Report};
 
@@ -47,7 +47,9 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS hadal.heartbeat (node VARCHAR(64
                      COMMENT='Written by hadal to measure how late replicas are'";
 
 const WRITTEN: &str = "SELECT @@global.gtid_binlog_pos AS written";
-const BEATEN: &str = "SELECT @@last_gtid AS gtid";
+const BEATEN: &str = "SELECT @@last_gtid AS written";
+/// MySQL has no variable for what this session wrote last: what is there after the beat may have somebody else's, too.
+const WRITTEN_MYSQL: &str = "SELECT @@global.gtid_executed AS written";
 
 /// The task that writes the heartbeat to whoever is the primary.
 pub(crate) struct Heart {
@@ -107,23 +109,25 @@ impl Heart {
     ) -> Result<std::convert::Infallible, ClientError> {
         let mut client = session::open(&self.options, &leader.address, "heartbeat").await?;
         create(&mut client).await?;
+        let mysql = flavour::is_mysql(&client);
+        let (written, beaten) = if mysql { (WRITTEN_MYSQL, WRITTEN_MYSQL) } else { (WRITTEN, BEATEN) };
         let mut ticks = tokio::time::interval(self.options.poll_interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut rhythm = Rhythm::new(self.options.poll_interval);
         loop {
             ticks.tick().await;
-            let written = client.query(WRITTEN).await?.parse(0, "written").unwrap_or_default();
-            if !rhythm.is_due(written, Instant::now()) {
+            let now_written = client.query(written).await?.parse(0, "written").unwrap_or_default();
+            if !rhythm.is_due(now_written, Instant::now()) {
                 continue;
             }
             self.beat += 1;
-            if client.exec(&self.statement()).await? > 0 {
+            if client.exec(&self.statement(mysql)).await? > 0 {
                 let at = Instant::now();
                 let report = Report::Beat { server: leader.server, beat: self.beat, at };
                 // An error means that the service ends, and this task with it.
                 let _ = self.reports.send(report).await;
-                if let Some(gtid) = client.query(BEATEN).await?.parse(0, "gtid") {
-                    rhythm.beaten(gtid, at);
+                if let Some(after) = client.query(beaten).await?.parse(0, "written") {
+                    rhythm.beaten(&after, at);
                 }
             }
             let _ = self.tell(fault, None).await;
@@ -131,9 +135,16 @@ impl Heart {
     }
 
     /// Checks and writes in one go: an administrator may be exempt from `read_only`, and a server that was made
-    /// read-only a moment ago must not get a transaction of its own.
-    fn statement(&self) -> String {
+    /// read-only a moment ago must not get a transaction of its own. On MySQL, where nobody is exempt from
+    /// `super_read_only`, an `INSERT` of no rows leaves no transaction.
+    fn statement(&self, mysql: bool) -> String {
         let (node, beat) = (key(&self.options.node), self.beat);
+        if mysql {
+            return format!(
+                "INSERT INTO hadal.heartbeat SELECT '{node}', {beat}, UTC_TIMESTAMP(6) FROM DUAL WHERE \
+                 @@global.read_only = 0 ON DUPLICATE KEY UPDATE beat = {beat}, written_at = UTC_TIMESTAMP(6)"
+            );
+        }
         format!(
             "BEGIN NOT ATOMIC IF @@global.read_only = 0 THEN INSERT INTO hadal.heartbeat VALUES \
              ('{node}', {beat}, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE beat = {beat}, written_at = \

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use mysql_client::{Client, ClientError, Rows};
-use topology::{Address, GtidPosition};
+use topology::{Address, Position, ServerUuid};
 
 use super::durability::{self, Durability};
-use super::heartbeat;
 use super::replication::{Channel, channels};
+use super::{flavour, heartbeat, mysql};
 use crate::detect::roles::Link;
 
 /// What a server said.
@@ -19,15 +19,21 @@ pub(crate) struct Observation {
     pub(crate) ended: Instant,
     pub(crate) version: String,
     pub(crate) server_id: u32,
+    /// Of a MySQL server.
+    pub(crate) uuid: Option<ServerUuid>,
     /// `@@hostname` and `@@port`: with the id they tell whether two addresses lead to the same server.
     pub(crate) identity: (String, String),
     pub(crate) read_only: bool,
     /// What a read is certain to see.
-    pub(crate) position: GtidPosition,
-    /// `gtid_binlog_pos`: on the primary, what replicas have to reach.
-    pub(crate) written: GtidPosition,
+    pub(crate) position: Position,
+    /// `gtid_binlog_pos`, on MySQL `gtid_executed` as everywhere: on the primary, what replicas have to reach.
+    pub(crate) written: Position,
     /// `gtid_current_pos`: what a replica has reached, without what others wrote to it behind replication's back.
-    pub(crate) reached: GtidPosition,
+    pub(crate) reached: Position,
+    /// MySQL: what it cannot hand on any more.
+    pub(crate) purged: Position,
+    /// MySQL: why it could not lead.
+    pub(crate) unprepared: Option<String>,
     pub(crate) channels: Vec<Channel>,
     pub(crate) durability: Durability,
     /// The newest beat of this node that arrived there.
@@ -42,6 +48,17 @@ const LATELY: Duration = Duration::from_secs(60);
 impl Observation {
     fn started(&self) -> Option<Instant> {
         self.ended.checked_sub(self.durability.uptime)
+    }
+
+    /// MySQL: whether something is gone that was there before, be it received only: somebody changed its source. It may have
+    /// been acknowledged.
+    pub(crate) fn has_less_than(&self, before: Option<&Observation>) -> bool {
+        let all = |seen: &Observation| {
+            let mut all = seen.reached.clone();
+            seen.channels.iter().for_each(|c| all.advance_all(&c.received));
+            all
+        };
+        self.uuid.is_some() && before.is_some_and(|before| !all(self).covers(&all(before)))
     }
 
     /// Whether the server was started after `before`, or lately where it was not seen before.
@@ -62,9 +79,12 @@ const FACTS: &str = "SELECT @@version AS version, @@server_id AS server_id, @@ho
 
 /// Looks at the server. `node` names the heartbeat row to read, if there is to be one.
 pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Observation, ClientError> {
+    if flavour::is_mysql(client) {
+        return mysql::probe(client, node).await;
+    }
     let began = Instant::now();
     let facts = client.query(&format!("{FACTS}, {}", durability::COLUMNS)).await?;
-    let position = |column: &str| -> GtidPosition {
+    let position = |column: &str| -> Position {
         facts.get(0, column).and_then(|text| text.parse().ok()).unwrap_or_default()
     };
     let text = |column: &str| facts.get(0, column).unwrap_or_default().to_owned();
@@ -79,11 +99,14 @@ pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Obs
         ended: began,
         version: text("version"),
         server_id: facts.parse(0, "server_id").unwrap_or(0),
+        uuid: None,
         identity: (text("hostname"), text("port")),
         read_only: !matches!(facts.get(0, "read_only"), Some("0" | "OFF")),
         position: visible,
         written,
         reached,
+        purged: Position::default(),
+        unprepared: None,
         channels: channels(&client.query("SHOW ALL SLAVES STATUS").await?),
         durability: durability::read(client, &facts).await?,
         beat: heartbeat::read(client, node).await?,
@@ -96,7 +119,10 @@ pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Obs
 /// Replicas that a server knows of, as far as they were given a `report_host`, with their `server_id`. The right to ask
 /// is optional.
 pub(crate) async fn replicas(client: &mut Client) -> Result<Vec<(Address, u32)>, ClientError> {
-    let rows = client.query("SHOW SLAVE HOSTS").await?;
+    let rows = match flavour::is_mysql(client) {
+        true => mysql::replicas(client).await?,
+        false => client.query("SHOW SLAVE HOSTS").await?,
+    };
     Ok((0..rows.len()).filter_map(|row| reported(&rows, row)).collect())
 }
 

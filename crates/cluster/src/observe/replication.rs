@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mysql_client::Rows;
-use topology::{Address, GtidPosition};
+use topology::{Address, Position, ServerUuid};
 
 use crate::detect::health::Thread;
 use crate::detect::roles::Link;
@@ -15,10 +15,13 @@ pub(crate) struct Channel {
     pub(crate) source: Address,
     /// 0 before the first contact with the source.
     pub(crate) source_server_id: u32,
+    /// MySQL: its `@@server_uuid`, after the first contact.
+    pub(crate) source_uuid: Option<ServerUuid>,
     pub(crate) receiver: Thread,
     pub(crate) applier: Thread,
     pub(crate) seconds_behind: Option<u64>,
-    pub(crate) received: GtidPosition,
+    /// On MySQL together with all that it has executed.
+    pub(crate) received: Position,
     /// Everything received is applied, as far as whole transactions were received.
     pub(crate) read_all: bool,
     /// Signs of life of the source, counted by the replica.
@@ -53,6 +56,7 @@ fn channel(rows: &Rows, row: usize) -> Option<Channel> {
         name: text("Connection_name"),
         source: Address::new(host, port),
         source_server_id: rows.parse(row, "Master_Server_Id").unwrap_or(0),
+        source_uuid: None,
         receiver: thread(rows, row, "Slave_IO_Running", "Last_IO_Errno", "Last_IO_Error"),
         applier: thread(rows, row, "Slave_SQL_Running", "Last_SQL_Errno", "Last_SQL_Error"),
         seconds_behind: rows.parse(row, "Seconds_Behind_Master"),
@@ -63,11 +67,11 @@ fn channel(rows: &Rows, row: usize) -> Option<Channel> {
     })
 }
 
-fn period(seconds: f64) -> Option<Duration> {
+pub(super) fn period(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(|period| !period.is_zero())
 }
 
-fn thread(rows: &Rows, row: usize, state: &str, number: &str, message: &str) -> Thread {
+pub(super) fn thread(rows: &Rows, row: usize, state: &str, number: &str, message: &str) -> Thread {
     let number = rows.get(row, number).unwrap_or("0");
     let message = rows.get(row, message).unwrap_or_default();
     let error = if number == "0" { String::new() } else { format!("error {number}: {message}") };

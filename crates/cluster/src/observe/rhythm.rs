@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use topology::{GtidPosition, MariaGtid};
+use topology::Position;
 
 /// The longest pause between two beats: a replica that was late and has caught up while nobody writes is seen to be in
 /// step after this at the latest.
@@ -23,16 +23,16 @@ pub(crate) struct Rhythm {
     pause: Duration,
     due: Option<Instant>,
     /// The primary's position, if nobody else has written since.
-    expected: GtidPosition,
+    expected: Position,
 }
 
 impl Rhythm {
     pub(crate) fn new(shortest: Duration) -> Self {
-        Self { shortest, pause: shortest, due: None, expected: GtidPosition::default() }
+        Self { shortest, pause: shortest, due: None, expected: Position::default() }
     }
 
     /// Whether to beat now, `written` being the primary's position.
-    pub(crate) fn is_due(&mut self, written: GtidPosition, now: Instant) -> bool {
+    pub(crate) fn is_due(&mut self, written: Position, now: Instant) -> bool {
         let idle = written == self.expected;
         self.expected = written;
         if idle {
@@ -42,13 +42,13 @@ impl Rhythm {
         true
     }
 
-    /// A beat was written as `gtid`.
-    pub(crate) fn beaten(&mut self, gtid: MariaGtid, now: Instant) {
-        if gtid.seq > self.expected.seq(gtid.domain) + 1 {
+    /// A beat was written, and this is where it, or the server after it, stands.
+    pub(crate) fn beaten(&mut self, after: &Position, now: Instant) {
+        if self.expected.distance(after) > 1 {
             // Somebody wrote between the look and the beat.
             self.pause = self.shortest;
         }
-        self.expected.advance(gtid);
+        self.expected.advance_all(after);
         self.due = Some(now + self.pause);
         self.pause = self.pause.saturating_mul(GROWTH).min(LONGEST_PAUSE.max(self.shortest));
     }
@@ -58,7 +58,7 @@ impl Rhythm {
 mod tests {
     use super::*;
 
-    fn position(text: &str) -> GtidPosition {
+    fn position(text: &str) -> Position {
         text.parse().unwrap()
     }
 
@@ -71,7 +71,7 @@ mod tests {
             seq += u64::from(others(ms));
             if rhythm.is_due(position(&format!("0-1-{seq},5-2-7")), now) {
                 seq += 1;
-                rhythm.beaten(format!("0-1-{seq}").parse().unwrap(), now);
+                rhythm.beaten(&position(&format!("0-1-{seq}")), now);
                 beats.push(ms);
             }
         }
@@ -95,12 +95,12 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         for (ms, seq) in [(0, 1), (500, 2)] {
             assert!(rhythm.is_due(position(&format!("0-1-{seq}")), at(ms)));
-            rhythm.beaten(format!("0-1-{}", seq + 1).parse().unwrap(), at(ms));
+            rhythm.beaten(&position(&format!("0-1-{}", seq + 1)), at(ms));
         }
         assert!(!rhythm.is_due(position("0-1-3"), at(1000)));
         assert!(rhythm.is_due(position("0-1-3"), at(2500)));
         // 4 was somebody else's.
-        rhythm.beaten("0-1-5".parse().unwrap(), at(2500));
+        rhythm.beaten(&position("0-1-5"), at(2500));
         assert!(rhythm.is_due(position("0-1-5"), at(3000)));
     }
 }

@@ -1,7 +1,7 @@
 //! Who can become the primary, and who should.
 
 use serde::{Deserialize, Serialize};
-use topology::{Extra, GtidPosition};
+use topology::{Extra, Position};
 
 pub use super::errant::errant;
 use super::situation::{Applier, Member, Promotion, Situation, distance};
@@ -20,6 +20,8 @@ pub enum Unfit {
     NoLog,
     /// Not a single transaction has arrived there.
     Empty,
+    /// As it is set up, it could not lead.
+    Unprepared(String),
     Broken(String),
     /// Both its threads are stopped: starting one throws away what is not applied, so many transactions.
     Trapped(u64),
@@ -42,6 +44,7 @@ impl std::fmt::Display for Unfit {
             Unfit::Maintenance => f.write_str("it is in maintenance"),
             Unfit::MustNot => f.write_str("its promotion rule is must_not"),
             Unfit::NoLog => f.write_str("it lacks a binary log with log_slave_updates"),
+            Unfit::Unprepared(why) => write!(f, "it cannot lead: {why}"),
             Unfit::Empty => f.write_str("it has none of this cluster's transactions"),
             Unfit::Broken(why) => write!(f, "its applying thread is broken: {why}"),
             Unfit::Trapped(count) => write!(
@@ -100,6 +103,7 @@ pub(super) fn barred(member: &Member, situation: &Situation) -> Option<Unfit> {
     foreign(member, situation)
         .or_else(|| (member.promotion == Promotion::MustNot).then_some(Unfit::MustNot))
         .or_else(|| (!member.logs).then_some(Unfit::NoLog))
+        .or_else(|| member.unprepared.clone().map(Unfit::Unprepared))
         .or_else(|| member.has().is_empty().then_some(Unfit::Empty))
 }
 
@@ -115,8 +119,8 @@ pub(super) fn foreign(member: &Member, situation: &Situation) -> Option<Unfit> {
 
 /// The position that all reachable replicas together have, whatever state they are in. What somebody wrote to a replica
 /// itself does not count.
-pub(super) fn most_advanced(situation: &Situation) -> GtidPosition {
-    let mut most = GtidPosition::default();
+pub(super) fn most_advanced(situation: &Situation) -> Position {
+    let mut most = Position::default();
     for member in situation.replicas() {
         most.advance_all(&replicated(member, situation));
     }
@@ -124,13 +128,21 @@ pub(super) fn most_advanced(situation: &Situation) -> GtidPosition {
 }
 
 /// What a server has by replication: of one with errant transactions, what it received besides.
-pub(super) fn replicated(member: &Member, situation: &Situation) -> GtidPosition {
+pub(super) fn replicated(member: &Member, situation: &Situation) -> Position {
     let errant = errant(member, situation);
     if errant.is_empty() {
         return member.has();
     }
+    if let Some(set) = member.has().set() {
+        let own = errant.iter().filter_map(|extra| match extra {
+            Extra::Set(set) => Some(set),
+            Extra::Range(_) => None,
+        });
+        return own.fold(set.clone(), |set, own| set.minus(own)).into();
+    }
+    let errant: Vec<_> = errant.iter().filter_map(Extra::range).collect();
     let received = member.replication.iter().flat_map(|r| r.received.points());
-    let mut position = GtidPosition::default();
+    let mut position = Position::default();
     for point in member.base.points().iter().chain(received) {
         if !errant.iter().any(|e| (e.domain, e.server) == (point.domain, point.server)) {
             position.advance(*point);

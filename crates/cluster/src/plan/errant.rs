@@ -8,18 +8,27 @@
 //! Where hadal never saw the primary, the replicas are compared with each other, and what one of them wrote itself after it
 //! last replicated is errant by that alone.
 
-use topology::{Extra, GtidPosition, GtidState, MariaGtid};
+use topology::{Extra, ExtraRange, GtidState, MariaGtid, Position};
+
+use super::errant_set;
 
 use super::situation::{Member, Situation};
 
 /// The errant transactions of one server.
 pub fn errant(member: &Member, situation: &Situation) -> Vec<Extra> {
+    if member.has().set().is_some() {
+        return errant_set::errant(member, situation).into_iter().map(Extra::Set).collect();
+    }
+    ranges(member, situation).into_iter().map(Extra::Range).collect()
+}
+
+fn ranges(member: &Member, situation: &Situation) -> Vec<ExtraRange> {
     match situation.primary().filter(|p| p.id != 0) {
         Some(primary) => {
-            let own = |extra: &Extra| extra.server == primary.id && extra.server != member.id;
-            let extra = shown(member).beyond(&primary.history, &primary.base);
+            let own = |extra: &ExtraRange| extra.server == primary.id && extra.server != member.id;
+            let extra = shown(member).beyond(&primary.history, primary.base.mariadb());
             let errant =
-                |extra: &Extra| !own(extra) && !from_outside(extra.server, member, primary, situation);
+                |extra: &ExtraRange| !own(extra) && !from_outside(extra.server, member, primary, situation);
             extra.into_iter().filter(errant).collect()
         }
         None => compared(member, situation),
@@ -47,10 +56,10 @@ fn from_outside(id: u32, member: &Member, primary: &Member, situation: &Situatio
 }
 
 /// Without a primary to compare with.
-fn compared(member: &Member, situation: &Situation) -> Vec<Extra> {
+fn compared(member: &Member, situation: &Situation) -> Vec<ExtraRange> {
     let local = local(situation);
     let is_local = |domain: u32, server: u32| local.iter().any(|p| (p.domain, p.server) == (domain, server));
-    let (mut known, mut base) = (GtidState::default(), GtidPosition::default());
+    let (mut known, mut base) = (GtidState::default(), Position::default());
     for other in situation.replicas().filter(|other| other.server != member.server) {
         let history = shown(other);
         let trusted = history.points().iter().filter(|p| !is_local(p.domain, p.server));
@@ -60,7 +69,7 @@ fn compared(member: &Member, situation: &Situation) -> Vec<Extra> {
     }
     let leaders: Vec<u32> = situation.primary().map(|p| leaders(p, situation)).unwrap_or_default();
     let nobody_to_ask = known.is_empty();
-    let extra = shown(member).beyond(&known, &base).into_iter();
+    let extra = shown(member).beyond(&known, base.mariadb()).into_iter();
     extra.filter(|e| is_local(e.domain, e.server) || !nobody_to_ask && !leaders.contains(&e.server)).collect()
 }
 

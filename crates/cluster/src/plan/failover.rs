@@ -1,10 +1,10 @@
 //! The plan for a primary that is gone.
 
-use topology::GtidPosition;
+use topology::Position;
 
 use super::candidate::{most_advanced, rank, replicated};
 use super::field::Field;
-use super::level::{Levelled, gap, level};
+use super::level::{Levelled, beyond_logs, gap, level};
 use super::proof::{Proof, prove};
 use super::situation::{Member, Situation};
 use super::value::{Kind, LeftOut, Plan, Refusal, Step};
@@ -61,6 +61,10 @@ pub fn failover(situation: &Situation, allow_loss: bool) -> Result<Plan, Refusal
 pub(super) fn usurper(situation: &Situation) -> Option<String> {
     let most = most_advanced(situation);
     let has_past = |m: &Member| {
+        if let (Some(own), Some(most), Some(uuid)) = (m.position.set(), most.set(), m.uuid) {
+            let past = own.without(uuid);
+            return past.minus(most) != past;
+        }
         let mut points = m.history.points().iter();
         points.any(|p| p.server != m.id && most.seq(p.domain) >= p.seq)
     };
@@ -75,7 +79,7 @@ pub(super) fn usurper(situation: &Situation) -> Option<String> {
     ))
 }
 
-fn promise(situation: &Situation, new: &Member, levelled: &Levelled<'_>, most: &GtidPosition) -> Proof {
+fn promise(situation: &Situation, new: &Member, levelled: &Levelled<'_>, most: &Position) -> Proof {
     let proof = prove(situation);
     if levelled.reaches.covers(most) {
         return proof;
@@ -90,7 +94,7 @@ fn promise(situation: &Situation, new: &Member, levelled: &Levelled<'_>, most: &
     Proof::MayLose { why }
 }
 
-fn why(new: &Member, levelled: &Levelled<'_>, most: &GtidPosition) -> String {
+fn why(new: &Member, levelled: &Levelled<'_>, most: &Position) -> String {
     let has = new.has();
     if levelled.sources.is_empty() {
         return if has.covers(most) {
@@ -143,6 +147,7 @@ impl Field<'_> {
             let why = format!("it has {} transactions to apply first, and joins afterwards", m.backlog());
             LeftOut::new(m, why)
         }));
+        left_out.extend(self.behind().map(|m| LeftOut::new(m, beyond_logs(m, self.new()))));
         left_out
     }
 }

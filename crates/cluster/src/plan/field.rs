@@ -10,6 +10,8 @@ pub(super) struct Field<'a> {
     /// They keep a source that goes on.
     keep: Vec<&'a Member>,
     late: Vec<&'a Member>,
+    /// They lack what the new primary cannot hand on any more.
+    behind: Vec<&'a Member>,
 }
 
 impl<'a> Field<'a> {
@@ -20,6 +22,8 @@ impl<'a> Field<'a> {
             .filter(|m| m.server != new.server && m.applies() && !m.maintenance)
             .filter(|m| foreign(m, situation).is_none())
             .collect();
+        let (behind, joins): (Vec<&Member>, Vec<&Member>) =
+            joins.into_iter().partition(|m| m.is_behind_logs_of(new));
         let (mut late, mut soon): (Vec<&Member>, Vec<&Member>) =
             joins.into_iter().partition(|m| m.backlog() > late);
         if soon.is_empty() {
@@ -31,7 +35,11 @@ impl<'a> Field<'a> {
         let keeps = |m: &&Member| m.replication.as_ref().is_some_and(|r| goes_on(&r.source));
         let (keep, follow) = soon.iter().copied().partition(keeps);
         let late = late.into_iter().filter(|m| !keeps(m)).collect();
-        Self { new, follow, keep, late }
+        Self { new, follow, keep, late, behind }
+    }
+
+    pub(super) fn new(&self) -> &'a Member {
+        self.new
     }
 
     /// It is to replicate from the new primary, and did not.
@@ -46,6 +54,10 @@ impl<'a> Field<'a> {
 
     pub(super) fn late(&self) -> impl Iterator<Item = &'a Member> + use<'a, '_> {
         self.late.iter().copied()
+    }
+
+    pub(super) fn behind(&self) -> impl Iterator<Item = &'a Member> + use<'a, '_> {
+        self.behind.iter().copied()
     }
 
     /// Those that replicate from the new primary afterwards, be it through others.

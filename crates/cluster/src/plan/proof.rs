@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use topology::MariaGtid;
+use topology::{Extra, MariaGtid};
 
 use super::errant::errant;
 use super::situation::{Member, Situation};
@@ -88,9 +88,11 @@ fn missing(server: &str, situation: &Situation) -> Option<String> {
     ))
 }
 
-/// A transaction that is not the primary's at the end of what was received: how far the primary's reach cannot be told.
+/// A transaction that is not the primary's at the end of what was received: how far the primary's reach cannot be told. On
+/// MySQL, sets tell it in any case.
 fn obscured(member: &Member, situation: &Situation) -> Option<MariaGtid> {
     let errant = errant(member, situation);
+    let errant: Vec<_> = errant.iter().filter_map(Extra::range).collect();
     let foreign =
         |p: &&MariaGtid| errant.iter().any(|e| (e.domain, e.server) == (p.domain, p.server) && e.to == p.seq);
     member.replication.as_ref()?.received.points().iter().find(foreign).copied()

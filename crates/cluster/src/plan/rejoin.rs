@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use topology::Extra;
 
 use super::errant::errant;
+use super::level::beyond_logs;
 use super::situation::{Applier, Member, Situation};
 use super::value::Refusal;
 
@@ -22,6 +23,8 @@ pub enum Rejoin {
     Ahead(Vec<Extra>),
     /// Applying stopped with an error.
     Broken(String),
+    /// It lacks transactions that the primary has no binary logs of any more.
+    Behind(String),
 }
 
 impl std::fmt::Display for Rejoin {
@@ -35,6 +38,7 @@ impl std::fmt::Display for Rejoin {
                 write!(f, "it has transactions that the primary never had: {}", extra.join(", "))
             }
             Rejoin::Broken(why) => write!(f, "its applying thread is broken: {why}"),
+            Rejoin::Behind(why) => f.write_str(why),
         }
     }
 }
@@ -88,6 +92,9 @@ fn judge(situation: &Situation, primary: &Member, member: &Member) -> Rejoin {
     let extra = errant(member, situation);
     if !extra.is_empty() {
         return Rejoin::Ahead(extra);
+    }
+    if member.is_behind_logs_of(primary) {
+        return Rejoin::Behind(beyond_logs(member, primary));
     }
     let Some(replication) = &member.replication else { return Rejoin::Follow };
     if let Applier::Broken(why) = &replication.applier {

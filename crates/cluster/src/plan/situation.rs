@@ -1,7 +1,7 @@
 //! A cluster as a plan is made for it: everything that counts, and nothing that changes by being looked at.
 
 use serde::{Deserialize, Serialize};
-use topology::{GtidPosition, GtidState};
+use topology::{GtidState, Position, ServerUuid};
 
 use super::proof::Acknowledgers;
 
@@ -39,6 +39,9 @@ pub struct Replication {
     /// `@@server_id` of the source as the replica knows it; 0 where it does not.
     #[serde(default)]
     pub source_id: u32,
+    /// MySQL: its `@@server_uuid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_uuid: Option<ServerUuid>,
     /// The receiving thread has a connection.
     pub connected: bool,
     /// The receiving thread is stopped, not merely without a connection.
@@ -47,7 +50,7 @@ pub struct Replication {
     pub applier: Applier,
     /// In the relay log, applied or not.
     #[serde(default)]
-    pub received: GtidPosition,
+    pub received: Position,
     /// It acknowledges commits to its source.
     #[serde(default)]
     pub acknowledges: bool,
@@ -60,6 +63,9 @@ pub struct Member {
     pub server: String,
     /// `@@server_id`; 0 where it is not known.
     pub id: u32,
+    /// `@@server_uuid`, which a MySQL server has, and where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<ServerUuid>,
     /// hadal reaches it now. What follows was last known where it does not.
     pub up: bool,
     #[serde(default)]
@@ -69,15 +75,24 @@ pub struct Member {
     /// It has a binary log and writes there what it replicates.
     #[serde(default)]
     pub logs: bool,
-    /// What it has applied and written: `gtid_current_pos`.
+    /// What it has applied and written: `gtid_current_pos`; on MySQL `gtid_executed`, which is its history as well.
     #[serde(default)]
-    pub position: GtidPosition,
-    /// `gtid_binlog_state`.
+    pub position: Position,
+    /// `gtid_binlog_state`; empty on MySQL.
     #[serde(default)]
     pub history: GtidState,
-    /// `gtid_slave_pos`: with an empty binary log, what a backup brought.
+    /// `gtid_slave_pos`: with an empty binary log, what a backup brought. Empty on MySQL.
     #[serde(default)]
-    pub base: GtidPosition,
+    pub base: Position,
+    /// What it has and cannot hand on any more: `gtid_purged`. Not known on MariaDB.
+    #[serde(default)]
+    pub purged: Position,
+    /// Why it could not lead as it is set up, in words that go on after "it cannot lead:".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unprepared: Option<String>,
+    /// How many acknowledgements its commits wait for, where they wait; always 1 on MariaDB.
+    #[serde(default = "one")]
+    pub wait_for: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<Replication>,
     #[serde(default)]
@@ -99,13 +114,17 @@ impl Member {
         Self {
             server: String::new(),
             id: 0,
+            uuid: None,
             up: false,
             read_only: true,
             version: String::new(),
             logs: false,
-            position: GtidPosition::default(),
+            position: Position::default(),
             history: GtidState::default(),
-            base: GtidPosition::default(),
+            base: Position::default(),
+            purged: Position::default(),
+            unprepared: None,
+            wait_for: 1,
             replication: None,
             promotion: Promotion::default(),
             zone: None,
@@ -115,7 +134,7 @@ impl Member {
     }
 
     /// Everything that is on its disk: applied, or received and not yet applied.
-    pub fn has(&self) -> GtidPosition {
+    pub fn has(&self) -> Position {
         let mut has = self.position.clone();
         if let Some(replication) = &self.replication {
             has.advance_all(&replication.received);
@@ -135,16 +154,18 @@ impl Member {
     }
 
     /// Its relay log holds more, and would be thrown away by starting a thread: a server that finds both stopped begins
-    /// with an empty one, also for `START SLAVE SQL_THREAD` alone (tried with 10.11).
+    /// with an empty one, also for `START SLAVE SQL_THREAD` alone (tried with 10.11). MySQL keeps it (tried with 9.7).
     pub fn is_trapped(&self) -> bool {
         let stopped = |r: &Replication| r.halted && r.applier != Applier::Running;
-        self.replication.as_ref().is_some_and(stopped) && !self.is_drained()
+        self.uuid.is_none() && self.replication.as_ref().is_some_and(stopped) && !self.is_drained()
     }
 
     /// It may have lost what it had received and not applied. After a start nobody knows what the relay log holds: then
-    /// the position received is empty for as long as no thread was started.
+    /// the position received is empty for as long as no thread was started. On MySQL it is empty also where nothing has come
+    /// since the source was changed, and says nothing.
     pub fn is_forgetful(&self) -> bool {
-        let blank = |r: &Replication| r.received.is_empty() && !self.position.is_empty();
+        let blank =
+            |r: &Replication| self.uuid.is_none() && r.received.is_empty() && !self.position.is_empty();
         self.restarted || self.replication.as_ref().is_some_and(blank)
     }
 
@@ -156,6 +177,11 @@ impl Member {
 
     pub fn follows(&self, server: &str) -> bool {
         self.replication.as_ref().is_some_and(|r| r.source == server)
+    }
+
+    /// The other one has dropped binary logs with what this one lacks, so it cannot fetch that there.
+    pub fn is_behind_logs_of(&self, other: &Member) -> bool {
+        !self.has().covers(&other.purged)
     }
 
     /// Major and minor number of the version, for order; zeros where it is not known.
@@ -175,10 +201,13 @@ impl Member {
     }
 }
 
-/// How many transactions lie between two positions, over all domains.
-pub fn distance(from: &GtidPosition, to: &GtidPosition) -> u64 {
-    let ahead = |p: &topology::MariaGtid| p.seq.saturating_sub(from.seq(p.domain));
-    to.points().iter().map(ahead).fold(0, u64::saturating_add)
+fn one() -> u32 {
+    1
+}
+
+/// How many transactions lie between two positions, over all domains or servers.
+pub fn distance(from: &Position, to: &Position) -> u64 {
+    from.distance(to)
 }
 
 /// A cluster at one moment.

@@ -2,6 +2,7 @@
 
 use super::candidate::{is_far, is_newer, sorted_out, unfit};
 use super::field::Field;
+use super::level::beyond_logs;
 use super::proof::Proof;
 use super::situation::{Applier, Member, Promotion, Situation, distance};
 use super::value::{Kind, LeftOut, Plan, Refusal, Step};
@@ -30,7 +31,8 @@ pub fn switchover(situation: &Situation, to: Option<&str>) -> Result<Plan, Refus
     };
     let field = Field::of(situation, new, u64::MAX);
     acknowledged(situation, new, &field)?;
-    let left_out = left_out.into_iter().filter(|l| !field.takes_part(&l.server)).collect();
+    let mut left_out: Vec<_> = left_out.into_iter().filter(|l| !field.takes_part(&l.server)).collect();
+    left_out.extend(field.behind().map(|m| LeftOut::new(m, beyond_logs(m, new))));
     let follow = situation.replicas().filter(|m| field.follows(m)).map(|m| m.server.clone());
     let follow = follow.chain([old.server.clone()]).collect();
     Ok(Plan {

@@ -1,6 +1,6 @@
 //! What people should know before a plan is carried out.
 
-use topology::GtidPosition;
+use topology::Position;
 
 use super::candidate::replicated;
 use super::failover::usurper;
@@ -16,7 +16,7 @@ pub(super) fn failover_warnings(
     new: &Member,
     levelled: &Levelled<'_>,
     field: &Field<'_>,
-    most: &GtidPosition,
+    most: &Position,
 ) -> Vec<String> {
     let mut warnings: Vec<String> = usurper(situation).into_iter().collect();
     warnings.extend(alive(situation));
@@ -52,7 +52,7 @@ fn alive(situation: &Situation) -> Option<String> {
 }
 
 /// What was last seen on servers that are not reached, and nowhere else.
-fn out_of_reach(situation: &Situation, most: &GtidPosition) -> Vec<String> {
+fn out_of_reach(situation: &Situation, most: &Position) -> Vec<String> {
     let primary = situation.primary.as_deref();
     let mut lines = Vec::new();
     for member in situation.members.iter().filter(|m| !m.up) {
@@ -120,10 +120,16 @@ pub(super) fn upstream(situation: &Situation) -> Option<String> {
     outside.then(text)
 }
 
-/// Nobody is left who would acknowledge the new primary's commits.
+/// Nobody is left who would acknowledge the new primary's commits, or fewer than they wait for.
 fn unacknowledged(situation: &Situation, new: &Member, field: &Field<'_>) -> Option<String> {
     let wanted = situation.acknowledgers.as_ref().is_some_and(|a| a.wait_for > 0 && !a.servers.is_empty());
-    let nobody = field.replicas().next().is_none();
-    let text = || format!("no replica is left to acknowledge what {} commits", new.server);
-    (wanted && nobody).then(text)
+    let there = field.replicas().count();
+    match u32::try_from(there).unwrap_or(u32::MAX) {
+        0 if wanted => Some(format!("no replica is left to acknowledge what {} commits", new.server)),
+        few if wanted && few < new.wait_for => Some(format!(
+            "commits on {} wait for {} acknowledgements, of which {there} can be had",
+            new.server, new.wait_for
+        )),
+        _ => None,
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use cluster::plan::{Acknowledgers, Applier, Member, Promotion, Replication, Situation};
 use proptest::prelude::*;
-use topology::GtidPosition;
+use topology::Position;
 
 /// The primary is `s1` with the id 1, the replicas are `s2` …
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct World {
     pub(crate) situation: Situation,
     pub(crate) truth: Vec<Truth>,
     /// Everything that was acknowledged; `None` where the primary waited for nobody.
-    pub(crate) acknowledged: Option<GtidPosition>,
+    pub(crate) acknowledged: Option<Position>,
     /// hadal knows the primary's history.
     pub(crate) seen: bool,
 }
@@ -166,7 +166,7 @@ struct Making {
 
 impl Making {
     /// The position after so many transactions of the stream.
-    fn at(&self, count: u64) -> GtidPosition {
+    fn at(&self, count: u64) -> Position {
         let second = if self.two { count / 3 } else { 0 };
         let text = |domain: u32, seq: u64| if seq > 0 { format!("{domain}-1-{seq}") } else { String::new() };
         [text(0, count - second), text(1, second)].join(",").parse().unwrap()
@@ -220,6 +220,7 @@ impl Making {
         member.replication = Some(Replication {
             source: if outside { "x".to_owned() } else { source },
             source_id: u32::try_from(through.map_or(1, |s| s + 1)).unwrap(),
+            source_uuid: None,
             connected: false,
             halted: flags.halted,
             applier: match (flags.broken, flags.stopped) {

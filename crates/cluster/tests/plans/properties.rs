@@ -4,7 +4,7 @@ use cluster::plan::{Applier, Kind, Member, Plan, Promotion, Situation, Step, fai
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngSeed, TestRunner};
-use topology::GtidPosition;
+use topology::Position;
 
 use crate::model::{World, world};
 
@@ -112,7 +112,7 @@ fn may_lead(world: &World, server: &str) -> bool {
 }
 
 /// Where the new primary will be, by what it and its sources have.
-fn arrives(world: &World, plan: &Plan) -> GtidPosition {
+fn arrives(world: &World, plan: &Plan) -> Position {
     let mut position = world.member(&plan.new).has();
     named(plan, "level").iter().for_each(|from| position.advance_all(&world.member(from).has()));
     position

@@ -15,6 +15,9 @@
 //! `~a` trying, `!a` stopped; `pos=` applied, `got=` received (as applied), `log=` binary log state (as applied), `base=`
 //! `gtid_slave_pos` (as applied, where it replicates), `from=` the source's id; `stopped`, `broken=WHY`; `acks`, `rw`, `ro`,
 //! `nolog`, `restarted`, `maintenance`, `zone=`, `prefer`, `prefer_not`, `must_not`.
+//!
+//! A line `mysql` makes all servers MySQL's. Their sets name servers by their letters, `a:1-100,b:1`; `got=` is what was received
+//! beside what is applied; `purged=`, `unprepared=WHY` and `waits=` (for so many acknowledgements) come on top.
 
 use std::collections::BTreeSet;
 
@@ -33,9 +36,11 @@ pub(crate) struct Scenario {
 impl Scenario {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut situation = Situation { cluster: "main".to_owned(), epoch: 7, ..Situation::default() };
-        let facts = text.lines().take_while(|line| !line.starts_with('>'));
-        for line in facts.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            read(line, &mut situation).ok_or_else(|| format!("cannot read {line:?}"))?;
+        let facts = text.lines().take_while(|line| !line.starts_with('>')).map(str::trim);
+        let mysql = facts.clone().any(|line| line == "mysql");
+        let facts = facts.filter(|line| !line.is_empty() && !line.starts_with('#') && *line != "mysql");
+        for line in facts {
+            read(line, mysql, &mut situation).ok_or_else(|| format!("cannot read {line:?}"))?;
         }
         let questions: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("> ")).map(str::to_owned).collect();
@@ -50,7 +55,7 @@ impl Scenario {
         let facts: Vec<_> = self.text.lines().take_while(|line| !line.starts_with('>')).collect();
         let mut text = facts.join("\n").trim_end().to_owned() + "\n";
         for question in &self.questions {
-            let answer = answer(&self.situation, question);
+            let answer = shrunk(&answer(&self.situation, question));
             text += &format!("\n> {question}\n{}\n", answer.trim_end());
         }
         text
@@ -79,7 +84,26 @@ fn answer(situation: &Situation, question: &str) -> String {
     }
 }
 
-fn read(line: &str, situation: &mut Situation) -> Option<()> {
+/// What a server with this letter is called by MySQL.
+fn uuid(letter: char) -> String {
+    format!("{:08x}-0000-0000-0000-000000000000", u32::from(letter))
+}
+
+/// Letters of servers become their UUIDs.
+fn expanded(set: &str) -> String {
+    let part = |part: &str| match part.split_once(':') {
+        Some((name, numbers)) => format!("{}:{numbers}", uuid(name.chars().next().unwrap_or('?'))),
+        None => part.to_owned(),
+    };
+    set.split(',').map(part).collect::<Vec<_>>().join(",")
+}
+
+/// And the other way round.
+fn shrunk(text: &str) -> String {
+    ('a'..='z').fold(text.to_owned(), |text, letter| text.replace(&uuid(letter), &letter.to_string()))
+}
+
+fn read(line: &str, mysql: bool, situation: &mut Situation) -> Option<()> {
     let words: Vec<_> = line.split_whitespace().collect();
     match words.as_slice() {
         ["primary", name] => situation.primary = Some((*name).to_owned()),
@@ -89,6 +113,7 @@ fn read(line: &str, situation: &mut Situation) -> Option<()> {
             let servers: BTreeSet<_> = servers.iter().map(|s| (*s).to_owned()).collect();
             situation.acknowledgers = Some(Acknowledgers { servers, wait_for: wait_for.parse().ok()? });
         }
+        [name, facts @ ..] if mysql => situation.members.push(mysql_member(name, facts)?),
         [name, facts @ ..] => situation.members.push(member(name, facts)?),
         [] => {}
     }
@@ -127,6 +152,32 @@ fn member(name: &str, words: &[&str]) -> Option<Member> {
     Some(member)
 }
 
+/// What is about positions is read anew: they are sets, and the only history.
+fn mysql_member(name: &str, words: &[&str]) -> Option<Member> {
+    let is_set = |word: &&str| ["pos=", "got=", "purged="].iter().any(|key| word.starts_with(key));
+    let others: Vec<&str> = words.iter().copied().filter(|word| !is_set(word)).collect();
+    let mut member = member(name, &others)?;
+    if others == ["unseen"] {
+        return Some(member);
+    }
+    let set = |key: &str| expanded(value(words, key).unwrap_or_default()).parse();
+    if !words.iter().any(|word| word.starts_with("v=")) {
+        member.version = "8.4.6".to_owned();
+    }
+    member.uuid = Some(uuid(name.chars().next()?).parse().ok()?);
+    member.position = set("pos=").ok()?;
+    member.purged = set("purged=").ok()?;
+    if let Some(replication) = &mut member.replication {
+        replication.received = member.position.clone();
+        replication.received.advance_all(&set("got=").ok()?);
+        if replication.source_id > 0 {
+            let letter = char::from(b'a' + u8::try_from(replication.source_id - 1).ok()?);
+            replication.source_uuid = Some(uuid(letter).parse().ok()?);
+        }
+    }
+    Some(member)
+}
+
 fn value<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
     words.iter().find_map(|word| word.strip_prefix(key))
 }
@@ -142,6 +193,8 @@ fn fact(word: &str, member: &mut Member, replication: Option<&mut Replication>) 
         ("prefer", _) => member.promotion = Promotion::Prefer,
         ("prefer_not", _) => member.promotion = Promotion::PreferNot,
         ("must_not", _) => member.promotion = Promotion::MustNot,
+        ("waits", count) => member.wait_for = count.parse().ok()?,
+        ("unprepared", why) => member.unprepared = Some(why.replace('_', " ")),
         ("id", id) => member.id = id.parse().ok()?,
         ("v", version) => member.version = version.to_owned(),
         ("zone", zone) => member.zone = Some(zone.to_owned()),

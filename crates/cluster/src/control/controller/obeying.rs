@@ -102,6 +102,7 @@ impl Controller {
             Rejoin::Broken(why) => {
                 return Err(OrderError::Refused(format!("the applying thread of {server} is broken: {why}")));
             }
+            Rejoin::Behind(why) => return Err(OrderError::Refused(format!("{server}: {why}"))),
         };
         let began = Instant::now();
         if !dry_run {

@@ -1,0 +1,61 @@
+//! Servers that come back.
+
+use cluster::Order;
+
+use crate::controlled::Controlled;
+use crate::server::is_missing;
+use crate::servers::Servers;
+
+#[tokio::test]
+async fn a_killed_replica_and_a_clean_primary_join_by_themselves() {
+    if is_missing() {
+        return;
+    }
+    let mut servers = Servers::start(3).await;
+    let controlled = Controlled::ready(&servers).await;
+    servers.list[2].kill();
+    servers.list[0].run(&["INSERT INTO shop.items VALUES (1)"]).await;
+    servers.list[2].spawn();
+    servers.list[2].let_hadal_in();
+    controlled.until_led_by(&servers, 0).await;
+
+    // Everything is everywhere, so the primary has nothing of its own when it is killed.
+    let everything = servers.list[0].executed().await;
+    for replica in &servers.list[1..] {
+        let sql = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{everything}', 20)");
+        assert_eq!(replica.value(&sql).await, "0");
+    }
+    controlled.until_acknowledged(2).await;
+    servers.list[0].kill();
+    let event = controlled.until_action("failover", "done").await;
+    let leader = servers.at(event.server.as_deref().unwrap());
+    // It starts writable, as servers do that nobody has set up otherwise.
+    servers.list[0].spawn();
+    servers.list[0].let_hadal_in();
+    controlled.until_led_by(&servers, leader).await;
+    assert_eq!(servers.list[0].value("SELECT @@super_read_only").await, "1");
+    controlled.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_join_is_told() {
+    if is_missing() {
+        return;
+    }
+    let mut servers = Servers::start(3).await;
+    let controlled = Controlled::ready(&servers).await;
+    // While a replica is away, the primary drops binary logs with what it lacks.
+    servers.list[2].kill();
+    servers.list[0]
+        .run(&["INSERT INTO shop.items VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO shop.items VALUES (2)"])
+        .await;
+    servers.list[0].run(&["FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY"]).await;
+    servers.list[2].spawn();
+    servers.list[2].let_hadal_in();
+    let event = controlled.until_action("rejoin", "quarantined").await;
+    assert!(event.why.contains("has no binary logs any more"), "{event:?}");
+    let server = servers.list[2].address.to_string();
+    let refused = controlled.order(Order::Rejoin { server }).await.unwrap_err().to_string();
+    assert!(refused.contains("rebuilt"), "{refused}");
+    controlled.stop().await;
+}
