@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use topology::{Accounts, Address, Catalogue, ClusterView, Health, Position, Role, ServerId, Writes};
 
 pub(crate) use entry::Entry;
-pub(crate) use picture::Picture;
+pub(crate) use picture::{Picture, Start};
 
 use crate::detect::health::Signs;
 use crate::detect::lag::{Arrival, Evidence, Trail, combine};
 use crate::detect::roles::{Reach, Source, Standing, Verdict};
+use crate::detect::stall::{Mark, Stall};
 use crate::detect::{health, roles};
 use crate::events::{Event, EventKind};
 use crate::observe::probe::Observation;
-use crate::observe::replication::Channel;
 use crate::options::{FailoverMode, ObserveOptions};
 use crate::report::{Failure, Leader};
 use crate::status::ServerStatus;
@@ -49,6 +49,8 @@ pub(crate) struct Board {
     fell_back: bool,
     /// Since when commits on the primary wait for acknowledgements of what every replica has.
     stuck: Option<(Position, Instant)>,
+    /// Whether the primary's disk stands still.
+    stall: Stall,
     revision: u64,
     /// All times are measured from here.
     origin: Instant,
@@ -71,6 +73,7 @@ impl Board {
             heals: false,
             fell_back: false,
             stuck: None,
+            stall: Stall::default(),
             revision: 0,
             origin,
             beats: Trail::default(),
@@ -165,19 +168,25 @@ impl Board {
         self.epoch = number.max(self.epoch + 1);
     }
 
-    /// A server that was started anew and has all that the primary had: whatever was in its relay log, it has again.
-    fn note_level(&mut self, server: ServerId) {
-        let primary = self.primary.and_then(|id| self.entry(id)).filter(|e| e.reach == Reach::Up);
-        let Some(written) = primary.and_then(|e| e.seen.as_ref()).map(|seen| seen.written.clone()) else {
+    /// A server that was started anew and has all that the primary had written after that: whatever was in its relay log, it
+    /// has again. What the primary writes meanwhile does not count, or a busy one would never be caught up with.
+    fn note_level(&mut self, looked_at: ServerId) {
+        if self.primary != Some(looked_at) {
+            if let Some(entry) = self.servers.get_mut(usize::from(looked_at.0)) {
+                entry.believe_if_level();
+            }
+            return;
+        }
+        let Some(primary) = self.entry(looked_at).filter(|e| e.reach == Reach::Up) else { return };
+        let Some((written, at)) = primary.seen.as_ref().map(|seen| (seen.written.clone(), seen.began)) else {
             return;
         };
-        let is_primary = self.primary == Some(server);
-        let Some(entry) = self.servers.get_mut(usize::from(server.0)) else { return };
-        let level = entry.seen.as_ref().is_some_and(|seen| {
-            let received = |channel: &Channel| channel.received.covers(&written);
-            seen.reached.covers(&written) || seen.channels.iter().any(received)
-        });
-        entry.restarted &= !(is_primary || level);
+        for (i, entry) in self.servers.iter_mut().enumerate() {
+            match server_id(i) == looked_at {
+                true => entry.believe(),
+                false => entry.has_to_reach(&written, at),
+            }
+        }
     }
 
     /// A replica that lost its connection for a moment fetches from where it was, and what it had not acknowledged before is
@@ -206,6 +215,26 @@ impl Board {
             Some((before, _)) if *before == written => {}
             _ => self.stuck = Some((written, at)),
         }
+    }
+
+    /// Whether commits on the primary come to an end, or at least anything moves there.
+    fn watch_writing(&mut self, looked_at: ServerId) {
+        if self.primary != Some(looked_at) {
+            return;
+        }
+        let Some(primary) = self.entry(looked_at).filter(|e| e.reach == Reach::Up) else {
+            return self.stall.forget();
+        };
+        let Some(seen) = &primary.seen else { return };
+        let mut received = Position::default();
+        for channel in self.servers.iter().filter_map(|e| e.seen.as_ref()).flat_map(|s| &s.channels) {
+            received.advance_all(&channel.received);
+        }
+        let write = seen.pending_write.clone();
+        let counters = write.as_ref().map(|write| write.counters.clone()).unwrap_or_default();
+        let mark = Mark { counters, position: seen.written.clone(), received };
+        let (awaiting, at) = (seen.durability.waiting, seen.ended);
+        self.stall.look(write.as_ref(), awaiting, mark, at);
     }
 
     /// Remembers whether the primary commits without waiting for anybody, until its replicas have everything.
@@ -258,6 +287,7 @@ impl Board {
         self.note_level(server);
         self.watch_acknowledgement();
         self.watch_waiting(server);
+        self.watch_writing(server);
         self.measure(server);
         self.judge_health(server);
     }
@@ -296,6 +326,8 @@ impl Board {
             // Another server, another history to arrive on the replicas.
             self.beats.clear();
             self.positions.clear();
+            self.stall.forget();
+            self.servers.iter_mut().for_each(|entry| entry.level = None);
         }
     }
 

@@ -1,8 +1,9 @@
 //! What the observations mean: pure functions, free of sockets, tasks and clocks.
 //!
-//! [`roles`] says which server is the primary, [`death`] whether it has died, [`lag`] how late a replica is, [`health`] whether it may be read from.
+//! [`roles`] says which server is the primary, [`death`] whether it has died, [`stall`] whether its disk stands still, [`lag`] how late a replica is, [`health`] whether it may be read from.
 
 pub mod death;
 pub mod health;
 pub mod lag;
 pub mod roles;
+pub mod stall;

@@ -4,6 +4,7 @@ pub(crate) mod durability;
 pub(crate) mod flavour;
 pub(crate) mod heartbeat;
 pub(crate) mod mysql;
+pub(crate) mod pending;
 pub(crate) mod probe;
 pub(crate) mod replication;
 mod rhythm;

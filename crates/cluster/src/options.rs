@@ -51,6 +51,8 @@ pub struct ControlOptions {
     pub zones: BTreeMap<String, String>,
     /// How long a primary that does not answer may be silent before it is dead.
     pub silence: Duration,
+    /// How long no commit may end on a primary that answers before its disk counts as stalled; zero: for ever.
+    pub stall: Duration,
     /// Between two failovers without anybody's word.
     pub pause_between_failovers: Duration,
     /// For everything in a switchover between holding statements and letting them go.
@@ -83,6 +85,7 @@ impl Default for ControlOptions {
             promotion: BTreeMap::new(),
             zones: BTreeMap::new(),
             silence: Duration::from_millis(2800),
+            stall: Duration::from_secs(10),
             pause_between_failovers: Duration::from_secs(60),
             switchover_timeout: Duration::from_secs(10),
             grace: Duration::from_secs(1),

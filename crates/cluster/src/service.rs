@@ -14,6 +14,7 @@ use crate::dictionary::{Dictionary, Request};
 use crate::events::{Event, EventKind};
 use crate::handle::{ClusterHandle, Shared};
 use crate::observe::heartbeat::Heart;
+use crate::observe::pending::Pending;
 use crate::observe::watcher::Watcher;
 use crate::options::{FailoverMode, ObserveOptions};
 use crate::report::{Directive, Leader, Report};
@@ -55,8 +56,9 @@ impl ClusterService {
         let (reports, inbox) = mpsc::channel(REPORTS);
         let (leader, leaders) = watch::channel(None);
         let mut tasks = JoinSet::new();
+        let (write, writing) = watch::channel(None);
         if self.options.heartbeat {
-            tasks.spawn(Heart::new(self.options.clone(), leaders.clone(), reports.clone()).run());
+            tasks.spawn(Heart::new(self.options.clone(), leaders.clone(), reports.clone(), write).run());
         }
         tasks.spawn(Dictionary::new(self.options.clone(), leaders, self.requests, reports.clone()).run());
         let board = Board::new(&self.shared.name, self.options.clone(), Instant::now());
@@ -75,8 +77,16 @@ impl ClusterService {
             );
             tasks.spawn(controller.run());
         }
-        let mut observer =
-            Observer { options: self.options, shared: self.shared, board, tasks, reports, leader, pictures };
+        let mut observer = Observer {
+            options: self.options,
+            shared: self.shared,
+            board,
+            tasks,
+            reports,
+            leader,
+            pictures,
+            writing,
+        };
         observer.watch_new_servers();
         observer.publish();
         tokio::select! {
@@ -96,6 +106,7 @@ struct Observer {
     reports: mpsc::Sender<Report>,
     leader: watch::Sender<Option<Leader>>,
     pictures: watch::Sender<Arc<Picture>>,
+    writing: watch::Receiver<Option<Pending>>,
 }
 
 impl Observer {
@@ -195,6 +206,7 @@ impl Observer {
                 wake,
                 reports: self.reports.clone(),
                 alarm: self.shared.alarm.clone(),
+                writing: self.writing.clone(),
             };
             self.tasks.spawn(watcher.run());
         }

@@ -39,6 +39,9 @@ section! {
         /// How long a primary that does not answer, and that its replicas do not hear either, may be silent before it is
         /// replaced. One on whose port nobody listens any more is replaced as soon as that was seen twice.
         [restart] failover_silence_ms: u64 = 2800;
+        /// How long no commit may end on a primary that answers, and nothing may move on its disk, before it is replaced; 0: it
+        /// never is. It is hadal's heartbeat that notices. Commits that wait for acknowledgements, locks or a backup do not count.
+        [restart] failover_stall_ms: u64 = 10_000;
         /// For this long after a failover, hadal does no other by itself.
         [restart] failover_pause_ms: u64 = 60_000;
         /// How long a switchover may take before it is undone.

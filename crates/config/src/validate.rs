@@ -158,6 +158,9 @@ impl Check<'_, '_> {
         self.weights(&section, cluster);
         self.tables(&section, config, name, cluster);
         self.range(&key("failover_silence_ms"), cluster.failover_silence_ms, 500, 3_600_000);
+        if cluster.failover_stall_ms != 0 {
+            self.range(&key("failover_stall_ms"), cluster.failover_stall_ms, 2000, 3_600_000);
+        }
         self.range(&key("failover_pause_ms"), cluster.failover_pause_ms, 0, 86_400_000);
         self.range(&key("switchover_timeout_ms"), cluster.switchover_timeout_ms, 100, 3_600_000);
         self.range(&key("switchover_grace_ms"), cluster.switchover_grace_ms, 0, 3_600_000);

@@ -3,7 +3,7 @@
 //! A change is written here **before** it is made on the servers when it takes a replica in, and after it was made there when
 //! it takes one out: so the set in the store always contains every server whose acknowledgement counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,10 @@ pub struct Acknowledgers {
     pub servers: BTreeSet<String>,
     /// How many of them have to acknowledge a commit.
     pub wait_for: u32,
+    /// When each of them was started that was level with the primary since, in seconds of its own clock: one that was not
+    /// started again has kept what it acknowledged. 0: one whose relay log is known to be incomplete.
+    #[serde(default)]
+    pub started: BTreeMap<String, i64>,
 }
 
 impl ClusterDocument for Acknowledgers {

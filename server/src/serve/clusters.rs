@@ -90,6 +90,7 @@ fn control(cluster: &Cluster) -> ControlOptions {
         promotion: cluster.promotion.iter().map(|(server, rule)| (server.clone(), promotion(rule))).collect(),
         zones: cluster.zones.clone(),
         silence: ms(cluster.failover_silence_ms),
+        stall: ms(cluster.failover_stall_ms),
         pause_between_failovers: ms(cluster.failover_pause_ms),
         switchover_timeout: ms(cluster.switchover_timeout_ms),
         grace: ms(cluster.switchover_grace_ms),

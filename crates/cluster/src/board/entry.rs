@@ -28,8 +28,16 @@ pub(crate) struct Entry {
     pub(crate) failures: u32,
     /// The look at it that is under way takes long.
     pub(crate) slow: bool,
-    /// It was started not long ago, and has not been level with the primary since.
+    /// It was started not long ago, or has thrown its relay log away, and has not been level with the primary since.
     pub(crate) restarted: bool,
+    /// Whether it was is only guessed: it has been like this since it was first looked at.
+    pub(crate) unproved: bool,
+    /// What it has to have for either to be over.
+    pub(crate) level: Option<Position>,
+    /// Since when it is so.
+    doubted: Option<Instant>,
+    /// The most that it was seen to have received, and from whom.
+    most_received: Option<(Address, Position)>,
     /// When the first of these looks began.
     pub(crate) failing_since: Option<Instant>,
     /// When something last came through its replication connection.
@@ -60,6 +68,10 @@ impl Entry {
             failures: 0,
             slow: false,
             restarted: false,
+            unproved: true,
+            level: None,
+            doubted: None,
+            most_received: None,
             failing_since: None,
             heard: None,
             is_alias: false,
@@ -87,9 +99,7 @@ impl Entry {
                 self.fault = None;
                 self.failures = 0;
                 self.failing_since = None;
-                let restarted = seen.has_started_since(self.seen.as_ref());
-                self.restarted |=
-                    restarted && !seen.durability.keeps_received || seen.has_less_than(self.seen.as_ref());
+                self.doubt(&seen);
                 if self.seen.as_ref().is_none_or(|before| has_heard(before, &seen)) {
                     self.heard = Some(seen.ended);
                 }
@@ -103,6 +113,68 @@ impl Entry {
                 self.failures = self.failures.saturating_add(1);
             }
         }
+    }
+
+    /// Whether everything that it ever acknowledged is still there.
+    fn doubt(&mut self, seen: &Observation) {
+        let started = seen.has_started_since(self.seen.as_ref()) && !seen.durability.keeps_received;
+        let lost = seen.has_less_than(self.seen.as_ref()) || self.has_lost_received(seen);
+        if self.seen.is_none() || started || lost {
+            self.doubted = Some(seen.ended);
+            self.level = None;
+        }
+        self.restarted |= started || lost;
+        self.unproved &= self.seen.is_none() || !(started || lost);
+    }
+
+    /// MariaDB: notes what was received. One that has received less than before has begun its relay log anew: both its threads were
+    /// stopped, and one of them was started.
+    fn has_lost_received(&mut self, seen: &Observation) -> bool {
+        let Some(channel) = seen.channels.first().filter(|_| seen.uuid.is_none()) else {
+            self.most_received = None;
+            return false;
+        };
+        if channel.received.is_empty() {
+            return false;
+        }
+        match &mut self.most_received {
+            Some((source, most)) if *source == channel.source => {
+                let lost = !channel.received.covers(most);
+                most.advance_all(&channel.received);
+                lost && !seen.reached.covers(most)
+            }
+            most => {
+                *most = Some((channel.source.clone(), channel.received.clone()));
+                false
+            }
+        }
+    }
+
+    /// The primary had written this at a look that began then.
+    pub(crate) fn has_to_reach(&mut self, written: &Position, at: Instant) {
+        if self.level.is_none() && self.doubted.is_some_and(|doubted| doubted <= at) {
+            self.level = Some(written.clone());
+        }
+    }
+
+    /// Whether it has got there.
+    pub(crate) fn believe_if_level(&mut self) {
+        let has = |level: &Position| {
+            self.seen.as_ref().is_some_and(|seen| {
+                seen.reached.covers(level) || seen.channels.iter().any(|c| c.received.covers(level))
+            })
+        };
+        if self.level.as_ref().is_some_and(has) {
+            self.believe();
+        }
+    }
+
+    /// It has everything that it ever had.
+    pub(crate) fn believe(&mut self) {
+        self.restarted = false;
+        self.unproved = false;
+        self.doubted = None;
+        self.level = None;
     }
 
     pub(crate) fn has_id(&self, id: u32) -> bool {

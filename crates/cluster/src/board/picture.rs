@@ -1,5 +1,6 @@
 //! The board as the controller sees it.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use topology::{Role, ServerId};
@@ -26,6 +27,18 @@ pub(crate) struct Picture {
     pub(crate) stuck_for: Duration,
     /// Every server was tried.
     pub(crate) complete: bool,
+    /// When servers were started, by name.
+    pub(crate) starts: HashMap<String, Start>,
+}
+
+/// When a server was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// In seconds of its own clock.
+    pub(crate) at: i64,
+    /// Nothing has been seen that says whether it has kept what it acknowledged: neither that it was level with the primary,
+    /// nor that it was started again.
+    pub(crate) unproved: bool,
 }
 
 impl Board {
@@ -50,13 +63,14 @@ impl Board {
             entries().filter(follows).map(|e| (e.address.to_string(), replica_signs(e, now))).collect();
         Picture {
             situation,
-            primary: primary.and_then(|id| self.entry(id)).map(|e| primary_signs(e, now)),
+            primary: primary.and_then(|id| self.entry(id)).map(|e| primary_signs(e, self.stall.lasts(), now)),
             replicas,
             stuck_for: self
                 .stuck
                 .as_ref()
                 .map_or(Duration::ZERO, |(_, at)| now.saturating_duration_since(*at)),
             complete: self.servers.iter().all(|s| s.reach != Reach::Pending),
+            starts: entries().filter_map(start).collect(),
         }
     }
 
@@ -125,6 +139,13 @@ impl Board {
     }
 }
 
+fn start(entry: &Entry) -> Option<(String, Start)> {
+    let at = entry.seen.as_ref()?.durability.started;
+    // Not known of MySQL, which keeps what it received.
+    (at != 0).then_some(())?;
+    Some((entry.address.to_string(), Start { at, unproved: entry.unproved }))
+}
+
 fn applier(thread: &Thread) -> Applier {
     match (thread.is_running(), thread.error.is_empty()) {
         (true, _) => Applier::Running,
@@ -139,9 +160,9 @@ fn since(at: Option<Instant>, now: Instant) -> Duration {
 
 /// A silence is counted from the first look that got no answer, not from the last answer: a server that was away for less
 /// than the patience must not be taken for dead because nobody happened to look just before.
-fn primary_signs(entry: &Entry, now: Instant) -> PrimarySigns {
+fn primary_signs(entry: &Entry, stalled_for: Duration, now: Instant) -> PrimarySigns {
     let silent_for = entry.failing_since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-    PrimarySigns { fault: entry.fault, failures: entry.failures, silent_for }
+    PrimarySigns { fault: entry.fault, failures: entry.failures, silent_for, stalled_for }
 }
 
 fn replica_signs(entry: &Entry, now: Instant) -> ReplicaSigns {

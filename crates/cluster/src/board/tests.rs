@@ -2,11 +2,14 @@
 
 use super::*;
 use crate::detect::health::Thread;
+use crate::observe::durability::Durability;
 use crate::observe::replication::Channel;
 
 struct Bench {
     board: Board,
     origin: Instant,
+    /// When the server that speaks was started.
+    started: i64,
 }
 
 fn address(n: u16) -> Address {
@@ -18,7 +21,7 @@ impl Bench {
         let addresses = (0..servers).map(address).collect();
         let options = ObserveOptions::new(addresses, "hadal", mysql_client::Secret::None);
         let origin = Instant::now();
-        Self { board: Board::new("main", Arc::new(options), origin), origin }
+        Self { board: Board::new("main", Arc::new(options), origin), origin, started: 0 }
     }
 
     /// What server `n` says at `ms`: whether it is writable, whom it replicates from, and its position.
@@ -65,9 +68,10 @@ impl Bench {
             reached: position,
             purged: Position::default(),
             unprepared: None,
-            durability: Default::default(),
+            durability: Durability { started: self.started, ..Durability::default() },
             channels: source.map(channel).into_iter().collect(),
             beat,
+            pending_write: None,
             replicas: Vec::new(),
         };
         self.board.looked(server_id(n.into()), Ok(seen));
@@ -213,4 +217,34 @@ fn a_neighbour_called_localhost_is_on_the_neighbours_host() {
     let seen = bench.board.servers[0].seen.clone().unwrap();
     bench.board.looked(ServerId(0), Ok(seen));
     assert_eq!(*bench.board.servers[1].address, Address::new("10.0.0.1", 3399));
+}
+
+/// Whether the second server may have lost what it had received, after these looks at a pair of servers under load.
+#[test]
+fn one_that_was_started_again_is_believed_once_it_has_what_was_written_before() {
+    let mut bench = Bench::new(2);
+    let start = |bench: &Bench| bench.board.picture(bench.origin).starts["10.0.0.1:3301"].unproved;
+    bench.says(0, 0, true, None, "0-1-10");
+    bench.says(1, 1, false, Some(0), "0-1-9");
+    assert!(start(&bench));
+    // The primary is always a little ahead.
+    bench.says(0, 500, true, None, "0-1-20");
+    bench.says(1, 501, false, Some(0), "0-1-19");
+    assert!(start(&bench));
+    bench.says(0, 1000, true, None, "0-1-30");
+    bench.says(1, 1001, false, Some(0), "0-1-29");
+    assert!(!start(&bench));
+
+    let restarts = |bench: &mut Bench, ms, position, started| {
+        bench.started = started;
+        bench.says(1, ms, false, Some(0), position);
+        bench.started = 0;
+        bench.board.servers[1].restarted
+    };
+    assert!(restarts(&mut bench, 1501, "0-1-29", 7));
+    // Seen before that.
+    assert!(restarts(&mut bench, 1600, "0-1-35", 7));
+    bench.says(0, 2000, true, None, "0-1-40");
+    assert!(restarts(&mut bench, 2001, "0-1-39", 7));
+    assert!(!restarts(&mut bench, 2500, "0-1-41", 7));
 }

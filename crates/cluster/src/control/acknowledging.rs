@@ -3,11 +3,13 @@
 //! A server enters it as soon as it is seen acknowledging. It leaves when it is gone from the primary and all that stay have
 //! everything that the primary had written at a moment after it went: whatever it alone acknowledged is then elsewhere, too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use coordination::Acknowledgers;
 use topology::Position;
 
-use crate::plan::{Acknowledgers, Member, Situation};
+use crate::board::Start;
+use crate::plan::{Member, Situation};
 
 /// Follows the record of one cluster.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ impl Acknowledging {
     pub(super) fn next(
         &mut self,
         situation: &Situation,
+        starts: &HashMap<String, Start>,
         present: Option<&Acknowledgers>,
     ) -> Option<Acknowledgers> {
         let primary = situation.primary().filter(|p| p.up && !p.read_only)?;
@@ -55,8 +58,10 @@ impl Acknowledging {
         // So that with fewer missing one of them is at hand.
         let enough = now.len() >= primary.wait_for as usize;
         let wait_for = self.wait_for(primary, present, enough, complete);
-        let same = servers == recorded && present.is_none_or(|p| p.wait_for == wait_for);
-        (!same).then_some(Acknowledgers { servers, wait_for })
+        let before = present.map(|p| p.started.clone()).unwrap_or_default();
+        let started = started(situation, starts, &servers, &before);
+        let same = servers == recorded && started == before && present.is_none_or(|p| p.wait_for == wait_for);
+        (!same).then_some(Acknowledgers { servers, wait_for, started })
     }
 
     /// The least that any commit may have waited for which is not everywhere yet.
@@ -74,6 +79,37 @@ impl Acknowledging {
         }
         let since = self.stricter_since.get_or_insert_with(|| primary.position.clone());
         if enough && complete(since) { primary.wait_for } else { recorded }
+    }
+}
+
+/// When the servers were started, as far as it is known that they have kept since what they acknowledged.
+fn started(
+    situation: &Situation,
+    starts: &HashMap<String, Start>,
+    servers: &BTreeSet<String>,
+    before: &BTreeMap<String, i64>,
+) -> BTreeMap<String, i64> {
+    let at = |server: &String| {
+        let start = starts.get(server).filter(|start| !start.unproved);
+        match (start, situation.member(server).filter(|m| m.up)) {
+            (Some(_), Some(member)) if member.restarted => Some(INCOMPLETE),
+            (Some(start), Some(_)) => Some(start.at),
+            _ => before.get(server).copied(),
+        }
+    };
+    servers.iter().filter_map(|server| Some((server.clone(), at(server)?))).collect()
+}
+
+/// Instead of when a server was started: what it had received may be gone.
+const INCOMPLETE: i64 = 0;
+
+/// What the store knows of a server that this process has not seen well yet: it was not started since it was. In doubt it was.
+pub(super) fn recall(situation: &mut Situation, starts: &HashMap<String, Start>, recorded: &Acknowledgers) {
+    for member in &mut situation.members {
+        let start = starts.get(&member.server).filter(|start| start.unproved);
+        if let (Some(start), Some(at)) = (start, recorded.started.get(&member.server)) {
+            member.restarted = start.at != *at;
+        }
     }
 }
 
@@ -117,7 +153,7 @@ mod tests {
         let mut at = |written, wait_for, c, present: Option<&Acknowledgers>| {
             let mut situation = situation(written, &[("b:1", true, written), ("c:1", true, c)]);
             situation.members[0].wait_for = wait_for;
-            acknowledging.next(&situation, present)
+            acknowledging.next(&situation, &HashMap::new(), present)
         };
         let first = at(10, 1, 10, None);
         assert_eq!(first.as_ref().map(|p| p.wait_for), Some(1));
@@ -133,19 +169,55 @@ mod tests {
     #[test]
     fn one_that_went_leaves_only_when_the_others_have_everything() {
         let mut acknowledging = Acknowledging::default();
-        let both = acknowledging.next(&situation(10, &[("b:1", true, 10), ("c:1", true, 9)]), None);
+        let mut next = |situation: &Situation, present: Option<&Acknowledgers>| {
+            acknowledging.next(situation, &HashMap::new(), present)
+        };
+        let both = next(&situation(10, &[("b:1", true, 10), ("c:1", true, 9)]), None);
         assert_eq!(names(both.as_ref()), "b:1 c:1");
         let both = both.as_ref();
-        assert_eq!(acknowledging.next(&situation(12, &[("b:1", true, 12), ("c:1", true, 12)]), both), None);
+        assert_eq!(next(&situation(12, &[("b:1", true, 12), ("c:1", true, 12)]), both), None);
         // b goes with 15, which c does not have yet.
-        assert_eq!(acknowledging.next(&situation(15, &[("b:1", false, 15), ("c:1", true, 14)]), both), None);
-        assert_eq!(acknowledging.next(&situation(16, &[("b:1", false, 15), ("c:1", true, 14)]), both), None);
-        let one = acknowledging.next(&situation(17, &[("b:1", false, 15), ("c:1", true, 15)]), both);
+        assert_eq!(next(&situation(15, &[("b:1", false, 15), ("c:1", true, 14)]), both), None);
+        assert_eq!(next(&situation(16, &[("b:1", false, 15), ("c:1", true, 14)]), both), None);
+        let one = next(&situation(17, &[("b:1", false, 15), ("c:1", true, 15)]), both);
         assert_eq!(names(one.as_ref()), "c:1");
         // Nobody is left who could have everything.
-        assert_eq!(
-            acknowledging.next(&situation(18, &[("b:1", false, 15), ("c:1", false, 18)]), one.as_ref()),
-            None
-        );
+        assert_eq!(next(&situation(18, &[("b:1", false, 15), ("c:1", false, 18)]), one.as_ref()), None);
+    }
+
+    #[test]
+    fn the_store_remembers_who_was_not_started_since_it_was_level() {
+        let start = |at, unproved| HashMap::from([("b:1".to_owned(), Start { at, unproved })]);
+        let replicas = [("b:1", true, 10)];
+        let seen = situation(10, &replicas);
+        let next = |starts: &HashMap<String, Start>, present: Option<&Acknowledgers>, seen: &Situation| {
+            Acknowledging::default().next(seen, starts, present)
+        };
+        // Not before it was seen level.
+        let unproved = next(&start(500, true), None, &seen).unwrap();
+        assert_eq!(unproved.started, BTreeMap::new());
+        let level = next(&start(500, false), Some(&unproved), &seen).unwrap();
+        assert_eq!(level.started, BTreeMap::from([("b:1".to_owned(), 500)]));
+        assert_eq!(next(&start(500, false), Some(&level), &seen), None);
+        // Another process, which has not seen it level, leaves the record as it is.
+        assert_eq!(next(&start(700, true), Some(&level), &seen), None);
+        let mut incomplete = seen.clone();
+        incomplete.members[1].restarted = true;
+        let record = next(&start(700, false), Some(&level), &incomplete).unwrap();
+        assert_eq!(record.started["b:1"], INCOMPLETE);
+
+        let restarted = |start: HashMap<String, Start>, recorded: &Acknowledgers, guessed: bool| {
+            let mut situation = seen.clone();
+            situation.members[1].restarted = guessed;
+            recall(&mut situation, &start, recorded);
+            situation.members[1].restarted
+        };
+        assert!(!restarted(start(500, true), &level, true));
+        assert!(restarted(start(700, true), &level, false));
+        assert!(restarted(start(700, true), &record, false));
+        assert!(restarted(start(500, true), &unproved, true));
+        // What was seen goes before what is recorded.
+        assert!(!restarted(start(700, false), &level, false));
+        assert!(restarted(start(500, false), &level, true));
     }
 }

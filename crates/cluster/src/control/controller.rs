@@ -147,8 +147,8 @@ impl Controller {
         }
         self.read_flags(&picture.situation.cluster).await?;
         let situation = self.situation(picture);
-        self.record_acknowledgers(&situation, &leadership).await?;
-        self.healing.look(&situation);
+        self.record_acknowledgers(&situation, picture, &leadership).await?;
+        self.healing.look(&situation, Instant::now());
         let dead = self.judge(picture).await?;
         let auto = self.options.control.failover == FailoverMode::Auto;
         self.tell_whether_it_heals(auto).await?;

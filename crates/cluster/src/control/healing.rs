@@ -10,6 +10,11 @@ use crate::plan::{Rejoin, Situation, rejoin};
 /// The shortest time between two attempts on one server; it doubles with every failure.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A server that must not be written to is not left alone for long.
+const LONGEST_PAUSE_OF_FENCING: Duration = Duration::from_secs(5);
+
+/// Somebody who stops a receiving thread for a moment need not ask for maintenance first.
+const GRACE_OF_HALTED: Duration = Duration::from_secs(5);
 
 /// What to do to a server by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +23,7 @@ pub(super) enum Cure {
     Fence(String),
     /// It can follow the primary.
     Follow(String),
-    /// Its threads were stopped by its restart.
+    /// Its threads were stopped, by its restart or by somebody.
     Start(String),
     /// Nothing can be done by itself; people are told why, and what only this server has is kept.
     Quarantine(String, String, Vec<Extra>),
@@ -33,6 +38,8 @@ pub(super) struct Healing {
     away: HashSet<String>,
     /// Did not follow when the primary changed.
     stragglers: HashSet<String>,
+    /// Since when they do not receive, because somebody stopped that.
+    halted: HashMap<String, Instant>,
     attempts: HashMap<String, (u32, Instant)>,
     /// Those that hadal leaves alone until somebody decides, and why.
     quarantined: HashMap<String, String>,
@@ -60,8 +67,15 @@ impl Healing {
     }
 
     /// Notes who is away, and who is well again.
-    pub(super) fn look(&mut self, situation: &Situation) {
+    pub(super) fn look(&mut self, situation: &Situation, now: Instant) {
         for member in &situation.members {
+            // A primary may wait for its acknowledgement. That it does not apply harms nobody, and backups stop it for a while.
+            let halted = member.up && member.replication.as_ref().is_some_and(|r| r.halted);
+            if halted && rejoin(situation, &member.server) == Ok(Rejoin::Start) {
+                self.halted.entry(member.server.clone()).or_insert(now);
+            } else {
+                self.halted.remove(&member.server);
+            }
             if !member.up {
                 self.away.insert(member.server.clone());
             } else if rejoin(situation, &member.server) == Ok(Rejoin::Replicates)
@@ -87,12 +101,17 @@ impl Healing {
             .collect();
         for (server, read_only) in members {
             let deposed = self.deposed.contains(&server);
-            if !(deposed || self.away.contains(&server)) || !self.is_due(&server, now) {
-                continue;
-            }
-            // Even while no primary is there to join.
-            if deposed && !read_only {
+            // Even while no primary is there to join, and again and again.
+            if deposed && !read_only && self.is_due(&server, LONGEST_PAUSE_OF_FENCING, now) {
                 return Some(Cure::Fence(server));
+            }
+            let halted = self
+                .halted
+                .get(&server)
+                .is_some_and(|since| now.saturating_duration_since(*since) >= GRACE_OF_HALTED);
+            let concerns = deposed || halted || self.away.contains(&server);
+            if !concerns || deposed && !read_only || !self.is_due(&server, LONGEST_PAUSE, now) {
+                continue;
             }
             let strays = self.strays(situation, &server);
             match rejoin(situation, &server) {
@@ -132,9 +151,9 @@ impl Healing {
         self.stragglers.contains(server) && !follows
     }
 
-    fn is_due(&self, server: &str, now: Instant) -> bool {
+    fn is_due(&self, server: &str, longest: Duration, now: Instant) -> bool {
         self.attempts.get(server).is_none_or(|(failures, at)| {
-            let pause = PAUSE.saturating_mul(1 << failures.min(&7)).min(LONGEST_PAUSE);
+            let pause = PAUSE.saturating_mul(1 << failures.min(&7)).min(longest);
             now.saturating_duration_since(*at) >= pause
         })
     }
@@ -150,5 +169,80 @@ impl Healing {
     fn quarantine(&mut self, server: &str, why: String, extra: Vec<Extra>) -> Option<Cure> {
         let known = self.quarantined.insert(server.to_owned(), why.clone());
         (known.as_ref() != Some(&why)).then(|| Cure::Quarantine(server.to_owned(), why, extra))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Applier, Member, Replication};
+
+    /// A primary and a replica whose threads are stopped or not.
+    fn situation(halted: bool, applier: Applier) -> Situation {
+        let primary = Member { server: "a:1".into(), id: 1, up: true, read_only: false, ..Member::unknown() };
+        let replication = Replication {
+            source: "a:1".into(),
+            connected: !halted,
+            halted,
+            applier,
+            ..Replication::default()
+        };
+        let replica = Member {
+            server: "b:1".into(),
+            id: 2,
+            up: true,
+            replication: Some(replication),
+            ..Member::unknown()
+        };
+        Situation { primary: Some("a:1".into()), members: vec![primary, replica], ..Situation::default() }
+    }
+
+    /// What is done to the replica so many seconds after it was first seen like this.
+    fn after(seconds: u64, situation: &Situation) -> Option<Cure> {
+        let (mut healing, begin) = (Healing::default(), Instant::now());
+        let now = begin + Duration::from_secs(seconds);
+        healing.look(situation, begin);
+        healing.look(situation, now);
+        healing.next(situation, now)
+    }
+
+    #[test]
+    fn a_replica_that_somebody_keeps_from_receiving_is_started_after_a_while() {
+        let start = Some(Cure::Start("b:1".into()));
+        assert_eq!(after(4, &situation(true, Applier::Running)), None);
+        assert_eq!(after(5, &situation(true, Applier::Running)), start);
+        assert_eq!(after(5, &situation(true, Applier::Stopped)), start);
+        // Backups stop the applying thread alone.
+        assert_eq!(after(60, &situation(false, Applier::Stopped)), None);
+        let mut kept = situation(true, Applier::Running);
+        kept.members[1].maintenance = true;
+        assert_eq!(after(60, &kept), None);
+    }
+
+    #[test]
+    fn a_pause_that_ended_does_not_count() {
+        let (mut healing, begin) = (Healing::default(), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let (halted, well) = (situation(true, Applier::Running), situation(false, Applier::Running));
+        for (seconds, situation) in [(0, &halted), (3, &well), (4, &halted), (8, &halted)] {
+            healing.look(situation, at(seconds));
+            assert_eq!(healing.next(situation, at(seconds)), None, "{seconds}");
+        }
+        assert!(healing.next(&halted, at(9)).is_some());
+    }
+
+    #[test]
+    fn a_former_primary_that_takes_writes_is_never_left_alone_for_long() {
+        let mut situation = situation(false, Applier::Running);
+        situation.members[1].read_only = false;
+        situation.members[1].replication = None;
+        let (mut healing, mut now) = (Healing::default(), Instant::now());
+        healing.depose("b:1");
+        for _ in 0..20 {
+            healing.look(&situation, now);
+            assert_eq!(healing.next(&situation, now), Some(Cure::Fence("b:1".into())));
+            healing.tried("b:1", false, now);
+            now += LONGEST_PAUSE_OF_FENCING;
+        }
     }
 }

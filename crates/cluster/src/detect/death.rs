@@ -3,6 +3,7 @@
 //! | hadal | its replicas | verdict |
 //! |---|---|---|
 //! | reaches it | – | it lives |
+//! | reaches it, but for `stall` no commit ends and nothing moves | most are reached | its disk stands still ([`super::stall`]) |
 //! | the server itself says no (too many connections, wrong password) | – | it lives, and something else is wrong |
 //! | does not reach it | those reached were told to stop receiving | not known |
 //! | does not reach it | one still receives from it | hadal is cut off from it |
@@ -35,6 +36,8 @@ pub struct PrimarySigns {
     pub failures: u32,
     /// Since the first look that it did not answer.
     pub silent_for: Duration,
+    /// It answers, and for this long no commit has ended and nothing has moved.
+    pub stalled_for: Duration,
 }
 
 /// What a replica knows of the primary.
@@ -56,6 +59,8 @@ pub struct ReplicaSigns {
 pub struct Patience {
     /// For a primary that does not answer.
     pub silence: Duration,
+    /// For one that answers, and on which no commit ends; zero: for ever.
+    pub stall: Duration,
     /// A replica that heard nothing for this long has lost it.
     pub quiet: Duration,
 }
@@ -73,6 +78,8 @@ pub enum Verdict {
     /// Next to nothing can be reached: it may not be the primary that has failed.
     Isolated,
     Dead(String),
+    /// It answers, and cannot write any more.
+    Stalled(String),
 }
 
 /// Consecutive failures before a primary on whose port nobody listens is dead.
@@ -81,7 +88,7 @@ const GONE_FAILURES: u32 = 2;
 /// Judges by all the signs there are.
 pub fn judge(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patience) -> Verdict {
     let fault = match primary.fault {
-        None => return Verdict::Alive,
+        None => return answering(primary, replicas, patience),
         Some(Fault::Refuses(1040)) => {
             return Verdict::Refusing("it has too many connections (error 1040)".to_owned());
         }
@@ -126,15 +133,60 @@ pub fn judge(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patien
     if certain { Verdict::Dead(text) } else { Verdict::Suspect(text) }
 }
 
+/// One that answers. Who does not reach its replicas cannot tell whether they hear what hadal does not.
+fn answering(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patience) -> Verdict {
+    if patience.stall.is_zero() || primary.stalled_for < patience.stall / 2 {
+        return Verdict::Alive;
+    }
+    let (reached, all) = (replicas.iter().filter(|r| r.up).count(), replicas.len());
+    let ms = primary.stalled_for.as_millis();
+    let text = format!(
+        "for {ms} ms no commit has ended, nothing has moved on its disk, and none of {reached} replicas has received anything; \
+         nobody waits for an acknowledgement"
+    );
+    if primary.stalled_for < patience.stall || reached == 0 || reached * 2 < all {
+        return Verdict::Suspect(text);
+    }
+    Verdict::Stalled(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { silence: Duration::from_millis(2500), quiet: Duration::from_millis(1500) };
+    const PATIENCE: Patience = Patience {
+        silence: Duration::from_millis(2500),
+        stall: Duration::from_secs(10),
+        quiet: Duration::from_millis(1500),
+    };
 
     fn primary(fault: Option<Fault>, failures: u32, ms: u64) -> PrimarySigns {
-        PrimarySigns { fault, failures, silent_for: Duration::from_millis(ms) }
+        PrimarySigns { fault, failures, silent_for: Duration::from_millis(ms), stalled_for: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_primary_that_answers_and_does_not_write() {
+        let judged = |ms, replicas: &[&str], patience| {
+            let signs = PrimarySigns { stalled_for: Duration::from_millis(ms), ..primary(None, 0, 0) };
+            let replicas: Vec<_> = replicas.iter().map(|text| replica(text)).collect();
+            format!("{:?}", judge(&signs, &replicas, patience))
+        };
+        let hear = ["hears 10", "hears 10"];
+        #[rustfmt::skip]
+        let table: &[(u64, &[&str], &str)] = &[
+            (4999,   &hear,                               "Alive"),
+            (5000,   &hear,                               "Suspect"),
+            (10_000, &hear,                               "Stalled"),
+            (10_000, &["down 0", "hears 10"],             "Stalled"),
+            (60_000, &["down 0", "down 0", "hears 10"],   "Suspect"),
+            (60_000, &["down 0"],                         "Suspect"),
+            (60_000, &[],                                 "Suspect"),
+        ];
+        for (ms, replicas, expected) in table {
+            let verdict = judged(*ms, replicas, PATIENCE);
+            assert!(verdict.starts_with(expected), "{ms} {replicas:?}: {verdict}");
+        }
+        assert_eq!(judged(60_000, &hear, Patience { stall: Duration::ZERO, ..PATIENCE }), "Alive");
     }
 
     fn replica(text: &str) -> ReplicaSigns {

@@ -12,7 +12,8 @@ use super::{StepError, mysql};
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(10);
-const LIMIT: Duration = Duration::from_secs(10);
+/// It is tried again later: on a disk that stands still, sessions do not end, and nobody else is looked after meanwhile.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// Clients' sessions, and those of replicas that still fetch from it.
 const SESSIONS: &str = "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND \

@@ -62,13 +62,14 @@ impl Runner<'_> {
                 if matches!(step, Step::Hold { .. }) {
                     held.get_or_insert_with(Instant::now);
                 }
+                tracing::info!(cluster = self.plan.cluster, step = step.name(), "a step begins");
                 let made = self.make(&step).await;
                 tracing::info!(
                     cluster = self.plan.cluster,
                     step = step.name(),
                     ?made,
                     ms = began.elapsed().as_millis(),
-                    "step"
+                    "a step was made"
                 );
                 if let Err(error) = made {
                     failures += 1;

@@ -36,6 +36,9 @@ pub(crate) struct Durability {
     pub(crate) acknowledges: bool,
     /// Since the server was started.
     pub(crate) uptime: Duration,
+    /// When that was, in seconds of the server's clock as it was then: the same with every look, whatever the clock does. 0 on
+    /// MySQL, which is not asked.
+    pub(crate) started: i64,
 }
 
 /// The columns of the question about variables, to be asked with others.
@@ -44,18 +47,21 @@ pub(crate) const COLUMNS: &str = "@@global.gtid_binlog_state AS binlog_state, @@
                                   @@global.rpl_semi_sync_master_enabled AS semi_sync_master, \
                                   @@global.rpl_semi_sync_master_timeout AS semi_sync_timeout";
 
-const STATUS: &str =
-    "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'Rpl\\_semi\\_sync\\_%' OR Variable_name = 'Uptime'";
+/// The server takes both the time and what it has been up for from when the statement began.
+const STATUS: &str = "SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value, UNIX_TIMESTAMP() AS now \
+                      FROM information_schema.GLOBAL_STATUS \
+                      WHERE VARIABLE_NAME LIKE 'RPL\\_SEMI\\_SYNC\\_%' OR VARIABLE_NAME = 'UPTIME'";
 
 /// Reads the rest; `facts` holds [`COLUMNS`].
 pub(crate) async fn read(client: &mut Client, facts: &Rows) -> Result<Durability, ClientError> {
     let on = |column: &str| matches!(facts.get(0, column), Some("1" | "ON"));
     let status = client.query(STATUS).await?;
     let value = |name: &str| {
-        let named =
-            |row: &usize| status.get(*row, "Variable_name").is_some_and(|n| n.eq_ignore_ascii_case(name));
-        (0..status.len()).find(named).and_then(|row| status.get(row, "Value")).unwrap_or_default()
+        let named = |row: &usize| status.get(*row, "name").is_some_and(|n| n.eq_ignore_ascii_case(name));
+        (0..status.len()).find(named).and_then(|row| status.get(row, "value")).unwrap_or_default()
     };
+    let uptime: u32 = value("Uptime").parse().unwrap_or(0);
+    let now: i64 = status.parse(0, "now").unwrap_or(0);
     Ok(Durability {
         history: facts.get(0, "binlog_state").and_then(|text| text.parse().ok()).unwrap_or_default(),
         base: facts.get(0, "slave_pos").and_then(|text| text.parse().ok()).unwrap_or_default(),
@@ -69,6 +75,7 @@ pub(crate) async fn read(client: &mut Client, facts: &Rows) -> Result<Durability
         acknowledgers: value("Rpl_semi_sync_master_clients").parse().unwrap_or(0),
         waiting: value("Rpl_semi_sync_master_wait_sessions").parse().unwrap_or(0),
         acknowledges: value("Rpl_semi_sync_slave_status") == "ON",
-        uptime: Duration::from_secs(value("Uptime").parse().unwrap_or(0)),
+        uptime: Duration::from_secs(uptime.into()),
+        started: now - i64::from(uptime),
     })
 }

@@ -13,11 +13,12 @@
 //! semi-synchronous commit that nobody acknowledges), it must still be seen as reachable.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mysql_client::{Client, ClientError};
 use tokio::sync::{mpsc, watch};
 
+use super::pending::Pending;
 use super::rhythm::Rhythm;
 use super::{flavour, session};
 use crate::options::ObserveOptions;
@@ -46,6 +47,9 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS hadal.heartbeat (node VARCHAR(64
                      PRIMARY KEY, beat BIGINT UNSIGNED NOT NULL, written_at DATETIME(6) NOT NULL) ENGINE=InnoDB \
                      COMMENT='Written by hadal to measure how late replicas are'";
 
+/// After this the heart gives the connection up, and tries another one.
+const LONGEST_BEAT: Duration = Duration::from_secs(10);
+
 const WRITTEN: &str = "SELECT @@global.gtid_binlog_pos AS written";
 const BEATEN: &str = "SELECT @@last_gtid AS written";
 /// MySQL has no variable for what this session wrote last: what is there after the beat may have somebody else's, too.
@@ -56,6 +60,8 @@ pub(crate) struct Heart {
     pub(crate) options: Arc<ObserveOptions>,
     pub(crate) leader: watch::Receiver<Option<Leader>>,
     pub(crate) reports: mpsc::Sender<Report>,
+    /// The beat that is under way.
+    writing: watch::Sender<Option<Pending>>,
     beat: u64,
 }
 
@@ -64,10 +70,11 @@ impl Heart {
         options: Arc<ObserveOptions>,
         leader: watch::Receiver<Option<Leader>>,
         reports: mpsc::Sender<Report>,
+        writing: watch::Sender<Option<Pending>>,
     ) -> Self {
         // Begins above the beats of a former process of this node.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { options, leader, reports, beat: u64::try_from(now.as_millis()).unwrap_or(0) }
+        Self { options, leader, reports, writing, beat: u64::try_from(now.as_millis()).unwrap_or(0) }
     }
 
     /// Beats until nobody listens any more.
@@ -81,6 +88,9 @@ impl Heart {
                 continue;
             };
             let mut changes = self.leader.clone();
+            if self.writing.borrow().as_ref().is_some_and(|pending| pending.server != leader.server) {
+                self.writing.send_replace(None);
+            }
             let error = tokio::select! {
                 error = self.beat_on(&leader, &mut fault) => error.to_string(),
                 gone = changes.changed() => if gone.is_ok() { continue } else { return },
@@ -111,6 +121,11 @@ impl Heart {
         create(&mut client).await?;
         let mysql = flavour::is_mysql(&client);
         let (written, beaten) = if mysql { (WRITTEN_MYSQL, WRITTEN_MYSQL) } else { (WRITTEN, BEATEN) };
+        // MySQL has other words for what a commit does.
+        let connection = match mysql {
+            true => None,
+            false => client.query("SELECT CONNECTION_ID() AS id").await?.parse(0, "id"),
+        };
         let mut ticks = tokio::time::interval(self.options.poll_interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut rhythm = Rhythm::new(self.options.poll_interval);
@@ -121,7 +136,8 @@ impl Heart {
                 continue;
             }
             self.beat += 1;
-            if client.exec(&self.statement(mysql)).await? > 0 {
+            let sql = self.statement(mysql);
+            if self.write(&mut client, leader, connection, &sql, fault).await? > 0 {
                 let at = Instant::now();
                 let report = Report::Beat { server: leader.server, beat: self.beat, at };
                 // An error means that the service ends, and this task with it.
@@ -132,6 +148,38 @@ impl Heart {
             }
             let _ = self.tell(fault, None).await;
         }
+    }
+
+    /// Writes one beat. While that takes long, the watcher of the primary finds out why: a timeout of the usual length would
+    /// end the wait before anybody could. What has timed out goes on being watched, as the server goes on with it.
+    async fn write(
+        &self,
+        client: &mut Client,
+        leader: &Leader,
+        connection: Option<u64>,
+        sql: &str,
+        fault: &mut Option<String>,
+    ) -> Result<u64, ClientError> {
+        if let Some(connection) = connection {
+            let pending = Pending { server: leader.server, connection, since: Instant::now() };
+            self.writing.send_if_modified(|now| now.get_or_insert(pending.clone()) == &pending);
+        }
+        client.set_timeout(LONGEST_BEAT);
+        let written = {
+            let mut beat = std::pin::pin!(client.exec(sql));
+            match tokio::time::timeout(self.options.probe_timeout, &mut beat).await {
+                Ok(written) => written,
+                Err(_slow) => {
+                    let _ = self.tell(fault, Some("a beat takes long to be written".to_owned())).await;
+                    beat.await
+                }
+            }
+        };
+        client.set_timeout(self.options.probe_timeout);
+        if !still_waits(&written) {
+            self.writing.send_replace(None);
+        }
+        written
     }
 
     /// Checks and writes in one go: an administrator may be exempt from `read_only`, and a server that was made
@@ -159,6 +207,15 @@ impl Heart {
         }
         fault.clone_from(&now);
         self.reports.send(Report::HeartbeatFault(now)).await.map_err(drop)
+    }
+}
+
+/// The server may still be at it: the answer did not come in time, or the next beat waits for this one's lock.
+fn still_waits(written: &Result<u64, ClientError>) -> bool {
+    match written {
+        Err(ClientError::Timeout(_)) => true,
+        Err(error) => error.code() == Some(1205),
+        Ok(_) => false,
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Obs
         channels,
         durability: durability(&facts, &settings),
         beat: heartbeat::read(client, node).await?,
+        pending_write: None,
         replicas: Vec::new(),
     };
     observation.ended = Instant::now();
@@ -119,6 +120,7 @@ fn durability(facts: &Rows, settings: &Settings) -> Durability {
         waiting: settings.number("rpl_semi_sync_source_wait_sessions"),
         acknowledges: settings.get("rpl_semi_sync_replica_status") == "ON",
         uptime: Duration::from_secs(settings.number("uptime")),
+        started: 0,
     }
 }
 

@@ -9,6 +9,7 @@ use super::durability::{self, Durability};
 use super::replication::{Channel, channels};
 use super::{flavour, heartbeat, mysql};
 use crate::detect::roles::Link;
+use crate::detect::stall::PendingWrite;
 
 /// What a server said.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Observation {
     pub(crate) durability: Durability,
     /// The newest beat of this node that arrived there.
     pub(crate) beat: Option<u64>,
+    /// A beat that this server has not finished writing; filled in by the watcher.
+    pub(crate) pending_write: Option<PendingWrite>,
     /// Replicas that reported where they listen, with their `server_id`; filled in by the watcher.
     pub(crate) replicas: Vec<(Address, u32)>,
 }
@@ -64,8 +67,11 @@ impl Observation {
     /// Whether the server was started after `before`, or lately where it was not seen before.
     pub(crate) fn has_started_since(&self, before: Option<&Observation>) -> bool {
         match before {
-            // The servers count in seconds.
-            Some(before) => self.started() > before.started().map(|at| at + Duration::from_secs(3)),
+            Some(before) if self.durability.started == 0 => {
+                // These servers count in seconds.
+                self.started() > before.started().map(|at| at + Duration::from_secs(3))
+            }
+            Some(before) => self.durability.started != before.durability.started,
             None => {
                 self.durability.uptime < LATELY && self.channels.iter().any(|c| c.link() != Link::Connected)
             }
@@ -110,6 +116,7 @@ pub(crate) async fn probe(client: &mut Client, node: Option<&str>) -> Result<Obs
         channels: channels(&client.query("SHOW ALL SLAVES STATUS").await?),
         durability: durability::read(client, &facts).await?,
         beat: heartbeat::read(client, node).await?,
+        pending_write: None,
         replicas: Vec::new(),
     };
     observation.ended = Instant::now();

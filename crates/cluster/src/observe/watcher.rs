@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mysql_client::{Client, ClientError};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use topology::{Address, ServerId};
 
+use super::pending::{self, Pending};
 use super::probe::{Observation, probe, replicas};
 use super::session;
 use crate::options::ObserveOptions;
@@ -37,6 +38,8 @@ pub(crate) struct Watcher {
     pub(crate) reports: mpsc::Sender<Report>,
     /// Something is wrong with the primary: every server is looked at more often.
     pub(crate) alarm: Arc<AtomicBool>,
+    /// The heart's beat that is under way.
+    pub(crate) writing: watch::Receiver<Option<Pending>>,
 }
 
 impl Watcher {
@@ -112,6 +115,10 @@ impl Watcher {
             open.ask_for_replicas().await?;
         }
         observation.replicas.clone_from(&open.replicas);
+        let pending = self.writing.borrow().clone().filter(|pending| pending.concerns(self.id));
+        if let Some(pending) = pending {
+            observation.pending_write = Some(pending::ask(&mut open.client, pending.connection).await?);
+        }
         Ok(observation)
     }
 }

@@ -22,7 +22,7 @@ fn is_stale<T: std::fmt::Debug>(result: Result<T, CoordinationError>, term: &Lea
 
 fn set(servers: &[&str]) -> Acknowledgers {
     let servers = servers.iter().map(|server| (*server).to_owned()).collect::<BTreeSet<_>>();
-    Acknowledgers { servers, wait_for: 1 }
+    Acknowledgers { servers, wait_for: 1, started: [("db1:3306".to_owned(), 1_700_000_000)].into() }
 }
 
 /// A leader whose clock stands still believes in itself for ever: the store must not.

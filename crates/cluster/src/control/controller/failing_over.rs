@@ -32,7 +32,7 @@ impl Controller {
         match plan::failover(situation, !lossless) {
             Err(refusal) => self.hold_back(refusal.explained()).await,
             Ok(plan) => {
-                tracing::warn!(cluster = situation.cluster, why, "the primary is dead\n{plan}");
+                tracing::warn!(cluster = situation.cluster, why, "the primary is gone\n{plan}");
                 self.refused = None;
                 let outcome = self.carry_out(situation, plan, !lossless, leadership).await;
                 if matches!(outcome, Outcome::Done { .. }) {

@@ -12,7 +12,8 @@ impl Controller {
     /// Whether the primary is dead, and the words for it.
     pub(super) async fn judge(&mut self, picture: &Picture) -> Result<Option<String>, StepError> {
         let Some(primary) = &picture.primary else { return Ok(None) };
-        let patience = Patience { silence: self.options.control.silence, quiet: QUIET };
+        let control = &self.options.control;
+        let patience = Patience { silence: control.silence, stall: control.stall, quiet: QUIET };
         let replicas: Vec<_> = picture
             .replicas
             .iter()
@@ -29,6 +30,7 @@ impl Controller {
             Verdict::CutOff(why) => ("cut off", why.as_str()),
             Verdict::Isolated => ("isolated", "no server of the cluster answers: the fault may be here"),
             Verdict::Dead(why) => ("dead", why.as_str()),
+            Verdict::Stalled(why) => ("stalled", why.as_str()),
         };
         if self.verdict != Some(word) {
             let before = self.verdict.replace(word);
@@ -41,7 +43,7 @@ impl Controller {
             }
         }
         Ok(match verdict {
-            Verdict::Dead(why) => Some(why),
+            Verdict::Dead(why) | Verdict::Stalled(why) => Some(why),
             _ => None,
         })
     }

@@ -33,7 +33,7 @@ impl Controller {
                 self.order(&situation, plan, false, dry_run, &leadership).await
             }
             Order::Failover { allow_loss, force } => {
-                let alive = situation.primary().is_some_and(|p| p.up);
+                let alive = situation.primary().is_some_and(|p| p.up) && self.verdict != Some("stalled");
                 if alive && !force && !dry_run {
                     let text =
                         "the primary answers: use `hadal switchover`, or --force if it must go at once";

@@ -6,6 +6,7 @@ use coordination::Leadership;
 
 use super::{Controller, FLAGS_EVERY};
 use crate::board::Picture;
+use crate::control::acknowledging;
 use crate::events::EventKind;
 use crate::execute::{Outcome, Runner, StepError, plan_of};
 use crate::plan::{self, Plan, Situation};
@@ -92,6 +93,9 @@ impl Controller {
         for member in &mut situation.members {
             member.maintenance = self.maintenance.contains(&member.server);
         }
+        if let Some(recorded) = &self.acknowledgers {
+            acknowledging::recall(&mut situation, &picture.starts, &recorded.value);
+        }
         situation.acknowledgers = self.acknowledgers.as_ref().map(|recorded| plan::Acknowledgers {
             servers: recorded.value.servers.clone(),
             wait_for: recorded.value.wait_for,
@@ -102,12 +106,13 @@ impl Controller {
     pub(super) async fn record_acknowledgers(
         &mut self,
         situation: &Situation,
+        picture: &Picture,
         leadership: &Leadership,
     ) -> Result<(), StepError> {
-        let Some(next) = self.acknowledging.next(situation, situation.acknowledgers.as_ref()) else {
+        let present = self.acknowledgers.as_ref().map(|recorded| &recorded.value);
+        let Some(next) = self.acknowledging.next(situation, &picture.starts, present) else {
             return Ok(());
         };
-        let next = coordination::Acknowledgers { servers: next.servers, wait_for: next.wait_for };
         let sets = &self.coordination.acknowledgers;
         let recorded =
             sets.replace(&situation.cluster, self.acknowledgers.as_ref(), next, leadership).await?;
