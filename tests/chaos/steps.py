@@ -53,7 +53,9 @@ def nobody_acknowledged(intruders, since):
 def prove_halted(lab, complete, *loads, report):
     """Nobody takes writes, and `complete` has everything that was acknowledged: an operator can go on from there."""
     assert lab.writable() == []
-    verdict = judge([outcome for load in loads for outcome in load.outcomes], lab.content(complete))
+    outcomes = [outcome for load in loads for outcome in load.outcomes]
+    history = [entry for load in loads for entry in load.history]
+    verdict = judge(outcomes, lab.content(complete), history=history)
     report(lost=verdict.count("lost"), halted=True)
     assert verdict, str(verdict)
 

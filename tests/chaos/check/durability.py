@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from .appends import judge_appends
+
 # Of each kind of violation so many are named; the number of all is told.
 NAMED = 5
 
@@ -14,6 +16,8 @@ class Content:
     name: str
     rows: list
     gtid_binlog_state: str
+    # By key, the values in their order.
+    lists: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -23,13 +27,15 @@ class Verdict:
     acknowledged: int = 0
     refused: int = 0
     unknown: int = 0
+    # Transactions on lists that were acknowledged.
+    appended: int = 0
     violations: dict = field(default_factory=lambda: defaultdict(list))
 
     def __bool__(self):
         return not self.violations
 
     def __str__(self):
-        head = f"{self.acknowledged} acknowledged, {self.refused} refused, {self.unknown} unknown"
+        head = f"{self.acknowledged} acknowledged, {self.refused} refused, {self.unknown} unknown, {self.appended} on lists"
         lines = [f"{kind}: {len(at)}, such as {at[:NAMED]}" for kind, at in self.violations.items()]
         return "\n".join([head, *lines])
 
@@ -38,8 +44,8 @@ class Verdict:
         return max((len(at) for name, at in self.violations.items() if name.startswith(kind)), default=0)
 
 
-def judge(outcomes, primary, replicas=()):
-    """`replicas` have caught up with `primary` before their content was taken."""
+def judge(outcomes, primary, replicas=(), history=()):
+    """`replicas` have caught up with `primary` before their content was taken; `history` is of the lists."""
     verdict = Verdict()
     states = Counter(outcome.state for outcome in outcomes)
     verdict.acknowledged, verdict.refused, verdict.unknown = (states[s] for s in ("acknowledged", "refused", "unknown"))
@@ -47,6 +53,9 @@ def judge(outcomes, primary, replicas=()):
         judge_rows(verdict, outcomes, content)
     for replica in replicas:
         judge_history(verdict, primary, replica)
+    verdict.appended = sum(entry.state == "acknowledged" for entry in history)
+    for kind, evidence in judge_appends(history, primary.lists).items():
+        verdict.violations[kind] += evidence
     return verdict
 
 
@@ -84,6 +93,9 @@ def judge_history(verdict, primary, replica):
     ahead = [f"{d}-{s}-{n}" for (d, s), n in following.items() if n > leading.get((d, s), 0)]
     if ahead:
         verdict.violations[f"history of its own on {replica.name}"] += ahead
+    other = [key for key in {**primary.lists, **replica.lists} if primary.lists.get(key) != replica.lists.get(key)]
+    if other:
+        verdict.violations[f"other lists than the primary on {replica.name}"] += other
     if Counter(primary.rows) != Counter(replica.rows):
         difference = Counter(primary.rows) - Counter(replica.rows) + (Counter(replica.rows) - Counter(primary.rows))
         verdict.violations[f"other rows than the primary on {replica.name}"] += sorted(difference)

@@ -19,6 +19,7 @@ from .supervisor import Supervisor
 SCHEMA = (
     "CREATE TABLE app.tokens (id BIGINT AUTO_INCREMENT PRIMARY KEY, token BIGINT NOT NULL, part TINYINT NOT NULL, "
     "parts TINYINT NOT NULL, KEY (token))",
+    "CREATE TABLE app.lists (k BIGINT PRIMARY KEY, v LONGTEXT NOT NULL)",
     "CREATE DATABASE app_idle",
 )
 
@@ -92,7 +93,7 @@ class Lab:
 
     def intruders(self, server):
         """A few clients that write straight to one server, past hadal."""
-        size = {"writers": 3, "transactions": 2, "readers": 0, "idle": 0}
+        size = {"writers": 3, "transactions": 2, "readers": 0, "appenders": 0, "idle": 0}
         return self.load_at(server.host, server.port, on="island", first=1000, **size)
 
     def judge(self, *loads, replicas=None, within=60):
@@ -105,12 +106,14 @@ class Lab:
         outcomes = [outcome for load in loads for outcome in load.outcomes]
         # The primary last: hadal's heartbeat goes on, and must not make a replica look ahead.
         contents = [self.content(replica) for replica in replicas]
-        return judge(outcomes, self.content(primary), contents)
+        history = [entry for load in loads for entry in load.history]
+        return judge(outcomes, self.content(primary), contents, history)
 
     @staticmethod
     def content(server):
         rows = server.sql("SELECT token, part, parts FROM app.tokens")
-        return Content(server.label, list(rows), server.variable("gtid_binlog_state"))
+        lists = {k: tuple(map(int, text.split(","))) for k, text in server.sql("SELECT k, v FROM app.lists")}
+        return Content(server.label, list(rows), server.variable("gtid_binlog_state"), lists)
 
     # What is done.
 

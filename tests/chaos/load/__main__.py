@@ -9,7 +9,7 @@ from dataclasses import astuple
 
 from .idle import Idle
 from .session import PATIENCE
-from .workers import Reader, Transaction, Writer
+from .workers import Appender, Reader, Transaction, Writer
 
 # When the load ends, a write that is held may still be answered for this long.
 GRACE = 12
@@ -19,7 +19,8 @@ class Program:
     def __init__(self, options):
         self.options, self.stopping = options, threading.Event()
         where = options["where"]
-        kinds = [Writer] * options["writers"] + [Transaction] * options["transactions"] + [Reader] * options["readers"]
+        counts = {Writer: "writers", Transaction: "transactions", Reader: "readers", Appender: "appenders"}
+        kinds = [kind for kind, name in counts.items() for _ in range(options[name])]
         self.workers = [kind(number, where, self.stopping) for number, kind in enumerate(kinds, options["first"])]
         self.idle = [
             Idle(number, number >= options["idle"], where, self.stopping)
@@ -65,6 +66,7 @@ class Program:
         everything = {
             "outcomes": [astuple(outcome) for worker in self.workers for outcome in worker.outcomes],
             "errors": [error for worker in self.workers for error in worker.errors],
+            "history": [each for worker in self.workers if isinstance(worker, Appender) for each in worker.history],
             "stale": [stale for worker in self.workers for stale in worker.stale],
             "cpu_seconds": used.ru_utime + used.ru_stime,
         }

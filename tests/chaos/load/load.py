@@ -10,11 +10,18 @@ from e2e.harness.mariadb import APP_DATABASE, APP_PASSWORD, APP_USER
 from e2e.harness.process import spawn
 from e2e.harness.waiting import eventually
 
+from chaos.check.appends import Entry
+
 from .outcome import ACKNOWLEDGED, Outcome
 
 TESTS = Path(__file__).parents[2]
-FULL = {"writers": 32, "transactions": 4, "readers": 4, "idle": 150, "marked": 50}
-SMALL = {"writers": 8, "transactions": 2, "readers": 2, "idle": 20, "marked": 0}
+FULL = {"writers": 32, "transactions": 4, "readers": 4, "appenders": 2, "idle": 150, "marked": 50}
+SMALL = {"writers": 8, "transactions": 2, "readers": 2, "appenders": 2, "idle": 20, "marked": 0}
+
+
+def entry(number, steps, *rest):
+    """A transaction of an appender, as it comes from JSON."""
+    return Entry(number, tuple((what, key, tuple(v) if what == "read" else v) for what, key, v in steps), *rest)
 
 
 class Load:
@@ -76,6 +83,7 @@ class Load:
             self.ask("stop")
             self.result = json.loads(self.file.read_text())
             self.result["outcomes"] = [Outcome(*each) for each in self.result["outcomes"]]
+            self.result["history"] = [entry(*each) for each in self.result["history"]]
         return self.result
 
     # Afterwards.
@@ -83,6 +91,10 @@ class Load:
     @property
     def outcomes(self):
         return self.result["outcomes"]
+
+    @property
+    def history(self):
+        return self.result["history"]
 
     def errors(self):
         """How many errors clients saw, by number."""

@@ -56,6 +56,11 @@ class Session:
         packets = self.packets(sql)
         return int(next(WireClient.text_values(packets[3], 1)))
 
+    def value(self, sql):
+        """The one text that a query answers with; None where there is no row."""
+        packets = self.packets(sql)
+        return next(WireClient.text_values(packets[3], 1)).decode() if len(packets) > 4 else None
+
     def packets(self, sql):
         if self.client is None:
             raise Failed(LOST, "not connected")

@@ -1,11 +1,14 @@
 """The clients that work: each a thread with one session, which ends in `stop` at the latest."""
 
 import itertools
+import random
 import threading
 import time
 
 from .outcome import ACKNOWLEDGED, LOST, REFUSED, Outcome, state_of
 from .session import PAUSE, Failed, Session
+
+DEADLOCK = 1213
 
 
 class Worker(threading.Thread):
@@ -98,3 +101,57 @@ class Reader(Writer):
             self.errors.append((time.monotonic(), failure.code, f"read: {failure.text}"))
             if failure.code != LOST:
                 self.stopping.wait(PAUSE)
+
+
+class Appender(Worker):
+    """Transactions that append to lists and read lists, for the checker that looks for cycles among them.
+
+    SERIALIZABLE, and everything on the primary: there InnoDB promises that they look as if one ran after the other. Deadlocks
+    among them are part of that promise, and no error of hadal's.
+    """
+
+    kind = "appender"
+    # Few enough lists at a time that transactions meet, and short enough ones that reading them is cheap.
+    LISTS, LENGTH = 4, 40
+
+    def __init__(self, number, where, stopping):
+        super().__init__(number, where, stopping)
+        self.history, self.chance, self.made, self.first = [], random.Random(number), 0, 1
+
+    def step(self):
+        token, began, steps, committing = next(self.tokens), time.monotonic(), [], False
+        try:
+            self.session.execute("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+            self.session.execute("BEGIN")
+            for _ in range(self.chance.randint(1, 4)):
+                self.one(steps)
+            committing = True
+            self.session.execute("COMMIT")
+            state = ACKNOWLEDGED
+        except Failed as failure:
+            state = state_of(failure.code) if committing else REFUSED
+            deadlock = failure.code == DEADLOCK and not failure.text.startswith("hadal")
+            if not deadlock:
+                self.errors.append((time.monotonic(), failure.code, f"{self.kind}: {failure.text}"))
+            self.roll_back()
+        self.history.append((token, steps, began, time.monotonic(), state))
+        self.stopping.wait(PAUSE)
+
+    def one(self, steps):
+        """Appends or reads. What was appended is noted before the server is asked: it may have been done without an answer."""
+        key = self.first + self.chance.randrange(self.LISTS)
+        if self.chance.random() < 0.5:
+            value = next(self.tokens)
+            steps.append(("append", key, value))
+            self.session.execute(
+                f"INSERT INTO app.lists VALUES ({key}, '{value}') ON DUPLICATE KEY UPDATE v = CONCAT(v, ',', '{value}')"
+            )
+            return
+        text = self.session.value(f"SELECT v FROM app.lists WHERE k = {key}")
+        values = [int(value) for value in (text or "").split(",") if value]
+        steps.append(("read", key, values))
+        if len(values) >= self.LENGTH:
+            # All appenders see that sooner or later, and go on with the next lists.
+            self.first = max(self.first, key + self.LISTS - (key - 1) % self.LISTS)
+
+    roll_back = Transaction.roll_back
