@@ -13,7 +13,7 @@ from e2e.harness.waiting import eventually
 from .steps import kill, no_failover, now, outcome_of, prove
 
 # Seconds after which hadal is killed: from before it can have noticed until after it is done.
-MOMENTS = [0.1, 0.3, 0.5, 0.7, 0.9, 1.2, 1.6, 2.4]
+MOMENTS = [0.1, 0.5, 1.2, 2.4]
 FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 
 
@@ -31,7 +31,7 @@ def test_hadal_is_killed_during_failover(lab, moment, report):
     prove(lab, load, report=report, without=[old])
 
 
-@pytest.mark.parametrize("moment", [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
+@pytest.mark.parametrize("moment", [0.02, 0.1, 0.3])
 def test_hadal_is_killed_during_switchover(lab, moment, report):
     """27: whoever is the primary afterwards, there is one, and the others follow it."""
     with lab.load() as load:

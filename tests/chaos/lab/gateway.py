@@ -41,8 +41,14 @@ replication_password = "{REPLICATION_PASSWORD}"
 """
 
 
+def promotion_rules(servers, rules):
+    """`{"db2": "must_not"}` as TOML."""
+    rules = [f'"{server.address}" = "{rules[server.label]}"' for server in servers if server.label in rules]
+    return f"\npromotion = {{ {', '.join(rules)} }}" if rules else ""
+
+
 class LabGateway(Gateway):
-    def __init__(self, binary, folder, servers, network, ports, name="hadal", failover=True, cluster="", wrapper=()):
+    def __init__(self, binary, folder, servers, network, ports, name="hadal", failover=True, cluster="", wrapper=(), promotion=None):
         self.binary, self.folder, self.label, self.network = binary, folder, name, network
         self.host, self.wrapper = network.addresses[name], list(wrapper)
         self.port, self.admin_port = ports
@@ -61,7 +67,7 @@ class LabGateway(Gateway):
                 port=self.port,
                 admin_port=self.admin_port,
                 failover=FAILOVER if failover else "",
-                cluster=cluster,
+                cluster=cluster + promotion_rules(servers, promotion or {}),
             )
         )
 
