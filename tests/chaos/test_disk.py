@@ -1,6 +1,7 @@
 """Disks are full, slow, or stand still."""
 
 import itertools
+import shutil
 
 import pytest
 from e2e.harness.waiting import eventually
@@ -43,6 +44,20 @@ def test_stalled_disk_of_the_primary(make_lab, report):
     prove(lab, load, report=report, without=without, pause_s=load.longest_pause(since=at - 1))
 
 
+def test_slow_disk_of_the_primary(make_lab, report):
+    """16: it stands still for 2.5 s again and again, and is replaced after 4. In between something always ends: that is slow."""
+    lab = make_lab(disks=["db1"], cluster="failover_stall_ms = 4000")
+    with lab.load() as load:
+        primary = lab.primary()
+        for _ in range(4):
+            primary.disk.freeze()
+            no_failover(lab, primary, seconds=2.5)
+            primary.disk.thaw()
+            load.goes_on(count=20)
+        no_failover(lab, primary, seconds=4)
+    prove(lab, load, report=report)
+
+
 @pytest.mark.by_hand
 def test_slow_disk_of_an_acknowledger(make_lab, report):
     """17: its disk stops for half of every second. Writes go on with the other one's word, never with nobody's."""
@@ -75,18 +90,55 @@ def test_full_disk_of_hadal(make_lab, report):
     prove(lab, load, report=report)
 
 
+def lose_store(lab, load):
+    """What was remembered cannot be read nor written. Clients are served; nobody is promoted without a memory."""
+    primary = lab.primary()
+    lab.disks["hadal"].cut_power()
+    no_failover(lab, primary, seconds=3)
+    load.goes_on()
+    kill(primary)
+    no_failover(lab, primary, seconds=8)
+    lab.gateway.kill()
+    lab.disks["hadal"].restore_power()
+    return primary
+
+
 def test_lost_store_of_hadal(make_lab, report):
-    """29: what was remembered cannot be read nor written. Clients are served; nobody is promoted without a memory."""
+    """29: it is back, with a new hadal that has never seen the dead primary: it remembers who acknowledged, and that they have
+    not been started since."""
     lab = make_lab(disks=["hadal"])
     with lab.load() as load:
-        primary = lab.primary()
-        lab.disks["hadal"].cut_power()
-        no_failover(lab, primary, seconds=3)
-        load.goes_on()
-        kill(primary)
-        no_failover(lab, primary, seconds=8)
-        lab.gateway.kill()
-        lab.disks["hadal"].restore_power()
+        primary = lose_store(lab, load)
         lab.gateway.spawn()
         load.goes_on(within=60)
     prove(lab, load, report=report, without=[primary])
+
+
+def test_emptied_store_of_hadal(make_lab, report):
+    """29: it is lost for good. Nobody can tell whose acknowledgement counted, so somebody has to say that it goes on."""
+    lab = make_lab(disks=["hadal"])
+    with lab.load() as load:
+        primary = lose_store(lab, load)
+        for file in lab.gateway.data_dir.iterdir():
+            file.unlink() if file.is_file() else shutil.rmtree(file)
+        lab.gateway.spawn()
+        no_failover(lab, primary, seconds=8)
+        eventually(lambda: lab.gateway.succeed("failover", "main", "--allow-loss"), within=20, what="failover by order")
+        load.goes_on(within=60)
+    prove(lab, load, report=report, without=[primary])
+
+
+def test_replica_restarts_while_the_store_is_lost(make_lab, report):
+    """29: both acknowledged; one was started again when nobody looked. What its relay log had is not certain: nobody leads."""
+    lab = make_lab(disks=["hadal"])
+    with lab.load() as load:
+        primary = lose_store(lab, load)
+        young, _ = lab.others(primary)
+        young.kill()
+        lab.restart(young)
+        young.wait_until_serving()
+        lab.gateway.spawn()
+        no_failover(lab, primary, seconds=10)
+        lab.restart(primary)
+        load.goes_on(within=60)
+    prove(lab, load, report=report)

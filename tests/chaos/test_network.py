@@ -127,12 +127,44 @@ def test_flapping_cable(lab, report):
     prove(lab, load, report=report, without=without, promotions=len(promotions))
 
 
+@pytest.mark.short
+def test_flapping_cable_in_a_short_window(make_lab, report):
+    """13: whoever leads loses its cable for two seconds of four. The window of twelve sees one failover at most."""
+    lab = make_lab(cluster="failover_silence_ms = 1000\nfailover_pause_ms = 12000")
+    flap(lab, report, seconds=2, times=3, window=12)
+
+
+@pytest.mark.timeout(900)
+def test_flapping_cable_for_ten_minutes(lab, report):
+    """13: whoever leads loses its cable for five seconds of ten. One failover at most in every minute."""
+    flap(lab, report, seconds=5, times=60, window=60)
+
+
+def flap(lab, report, seconds, times, window):
+    promotions = []
+    with lab.load() as load:
+        for _ in range(times):
+            primary = lab.primary()
+            lab.network.isolate(primary.label)
+            follow_promotions(lab, promotions, seconds)
+            lab.network.heal()
+            follow_promotions(lab, promotions, seconds)
+            eventually(lambda: len(lab.writable()) == 1, within=60, what="one primary")
+        load.goes_on(within=60)
+        primary = lab.primary()
+        without = [server for server in lab.others(primary) if apart(lab, server, primary)]
+    moments = [at for at, _ in promotions]
+    close = [b - a for a, b in zip(moments, moments[1:], strict=False) if b - a < window]
+    assert not close, f"{promotions}: {close} s apart"
+    prove(lab, load, report=report, without=without, promotions=len(promotions))
+
+
 def follow_promotions(lab, promotions, seconds):
-    """Writes down every server that becomes writable within so many seconds."""
+    """Writes down every server that becomes writable within so many seconds, and when."""
     until, before = now() + seconds, lab.writable()
     while now() < until:
         writable = lab.writable()
-        promotions += [server.label for server in writable if server not in before]
+        promotions += [(now(), server.label) for server in writable if server not in before]
         before = writable
 
 

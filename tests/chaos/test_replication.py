@@ -135,18 +135,51 @@ def test_primary_went_on_without_acknowledgements(lab, report):
 
 
 @pytest.mark.by_hand
-def test_last_acknowledger_dies(lab, report):
-    """23: writes wait for one, and the primary stays what it is."""
+def test_last_acknowledger_dies(make_lab, report):
+    """23: writes wait for one, and the primary stays what it is. Its disk is well: that commits do not end is no reason."""
+    lab = make_lab(cluster="failover_stall_ms = 2000")
     with lab.load() as load:
         primary, replicas = lab.primary(), lab.replicas()
         for replica in replicas:
             replica.kill()
-        steadily(primary.is_writable, 6, f"{primary} is writable")
+        steadily(primary.is_writable, 8, f"{primary} is writable")
         for replica in replicas:
             lab.restart(replica)
         for replica in replicas:
             lab.rejoined(replica, primary)
         load.goes_on(within=60)
+    prove(lab, load, report=report)
+
+
+def test_receiving_is_stopped_on_all_for_long(make_lab, report):
+    """21, 16: replicas answer, and nobody acknowledges. The primary's disk is well, so it is not replaced."""
+    lab = make_lab(cluster="failover_stall_ms = 2000")
+    with lab.load() as load:
+        primary, replicas = lab.primary(), lab.replicas()
+        for replica in replicas:
+            lab.gateway.succeed("maintenance", "on", replica.address, "--reason", "a test")
+            replica.sql("STOP SLAVE IO_THREAD")
+        no_failover(lab, primary, seconds=9)
+        assert not any(replica.follows(primary) for replica in replicas), "maintenance was not respected"
+        for replica in replicas:
+            lab.gateway.succeed("maintenance", "off", replica.address)
+        for replica in replicas:
+            lab.rejoined(replica, primary, within=30)
+        load.goes_on()
+    prove(lab, load, report=report)
+
+
+def test_locked_primary(make_lab, report):
+    """16: somebody locks it for a backup. Commits wait, the disk is well."""
+    lab = make_lab(cluster="failover_stall_ms = 2000")
+    with lab.load() as load:
+        primary = lab.primary()
+        for lock in ["FLUSH TABLES WITH READ LOCK", "BACKUP STAGE START; BACKUP STAGE BLOCK_COMMIT"]:
+            with contextlib.closing(primary.connect()) as holder:
+                for statement in lock.split("; "):
+                    holder.cursor().execute(statement)
+                no_failover(lab, primary, seconds=6)
+            load.goes_on()
     prove(lab, load, report=report)
 
 
