@@ -66,8 +66,9 @@ def prove(lab, *loads, report, without=(), **figures):
     verdict = lab.judge(*loads, replicas=replicas)
     kinds = {"lost": "lost", "twice": "executed twice", "phantoms": "phantom"}
     counts = {name: verdict.count(kind) for name, kind in kinds.items()}
-    report(**counts, **figures, rate=loads[0].rate())
+    report(**counts, **figures, rate=loads[0].rate(), lists=verdict.appended)
     assert verdict, str(verdict)
+    assert verdict.appended, "nobody appended to a list"
     # A reader sees what it has written, in spite of everything.
     stale = [stale for load in loads for stale in load.result["stale"]]
     assert not stale, f"{len(stale)} reads did not see the session's own write: {stale[:3]}"
