@@ -145,6 +145,30 @@ def test_primary_restarts_before_anybody_noticed(lab, report):
     prove(lab, load, report=report)
 
 
+def test_all_servers_restart(lab, report):
+    """5, 6: the power of all goes and comes back. What was acknowledged may have been in a relay log that is gone, and at the end of
+    a binary log that was dropped: somebody has to say that it goes on."""
+    with lab.load() as load:
+        old = lab.primary()
+        for server in lab.servers:
+            server.kill()
+        for server in lab.servers:
+            lab.restart(server)
+        for server in lab.servers:
+            server.wait_until_serving()
+        steadily(lambda: lab.writable() == [], 8, "nobody takes writes")
+        eventually(lambda: lab.gateway.succeed("failover", "main", "--allow-loss", "--force"), within=20, what="failover by order")
+        load.goes_on(within=60)
+    # Loss is allowed. Nothing is there twice, or refused and there; and there is one history.
+    primary = lab.primary()
+    without = [server for server in lab.others(primary) if apart(lab, server, primary)]
+    replicas = [server for server in lab.replicas() if server not in without]
+    verdict = lab.judge(load, replicas=replicas)
+    report(phantoms=verdict.count("phantom"), twice=verdict.count("executed twice"))
+    kinds = [kind for kind in verdict.violations if not kind.startswith(("lost", "read is no beginning"))]
+    assert not kinds, str(verdict)
+
+
 @pytest.mark.by_hand
 @pytest.mark.measured
 def test_killed_replica_returns(lab, size, report):

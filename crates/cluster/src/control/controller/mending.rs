@@ -12,6 +12,20 @@ use crate::events::EventKind;
 use crate::execute::{StepError, events, fence, promote, replica};
 use crate::plan::{self, Member, Situation};
 
+/// Who may have acknowledged what a primary that was started again has not kept: such a server drops the end of its binary log.
+fn doubt(situation: &Situation) -> Option<String> {
+    let enrolled = situation.acknowledgers.iter().flat_map(|a| &a.servers);
+    let why = |server: &String| match situation.member(server) {
+        Some(member) if member.up && member.is_forgetful() => {
+            Some(format!("{server} was restarted, too, and what it had received and not applied may be gone"))
+        }
+        Some(member) if member.up => None,
+        _ => Some(format!("{server} is not back")),
+    };
+    let doubts: Vec<_> = enrolled.filter_map(why).collect();
+    (!doubts.is_empty()).then(|| doubts.join("; "))
+}
+
 impl Controller {
     /// Ends the wait for an acknowledgement that will not come. Every replica has what is waited for; whoever waits hears that
     /// the outcome is unknown, and all others go on.
@@ -61,16 +75,11 @@ impl Controller {
                 }
             };
         }
-        let missing = situation.acknowledgers.iter().flat_map(|a| &a.servers);
-        let missing: Vec<_> =
-            missing.filter(|s| !situation.member(s).is_some_and(|m| m.up)).cloned().collect();
-        if lossless && !missing.is_empty() {
+        if let Some(doubt) = lossless.then(|| doubt(situation)).flatten() {
             let text = format!(
-                "the primary {} came back; whether it has everything is not certain before {} is back, too \
+                "the primary {} came back; whether it has everything is not certain: {doubt} \
                  (`hadal failover {} --allow-loss --force`, or SET GLOBAL read_only=0 there)",
-                primary.server,
-                missing.join(", "),
-                situation.cluster
+                primary.server, situation.cluster
             );
             return self.hold_back(text).await;
         }
@@ -132,5 +141,37 @@ impl Controller {
             Ok(path) => format!("; they are kept in {}", path.display()),
             Err(why) => format!("; they could not be kept: {why}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Acknowledgers, Replication};
+
+    #[test]
+    fn a_primary_that_came_back_is_doubted_while_an_acknowledger_is_away_or_came_back_too() {
+        let position = |text: &str| -> topology::Position { text.parse().unwrap() };
+        let member = |server: &str, up, restarted, received: &str| Member {
+            server: server.into(),
+            up,
+            restarted,
+            position: position("0-1-9"),
+            replication: Some(Replication { received: position(received), ..Replication::default() }),
+            ..Member::unknown()
+        };
+        let doubts = |b: Member, c: Member| {
+            let servers = ["b:1".to_owned(), "c:1".to_owned()].into();
+            let acknowledgers = Some(Acknowledgers { servers, wait_for: 1 });
+            doubt(&Situation { members: vec![b, c], acknowledgers, ..Situation::default() })
+                .unwrap_or_default()
+        };
+        let well = || member("b:1", true, false, "0-1-9");
+        assert_eq!(doubts(well(), member("c:1", true, false, "0-1-9")), "");
+        assert_eq!(doubts(well(), member("c:1", false, false, "0-1-9")), "c:1 is not back");
+        assert!(doubts(well(), member("c:1", true, true, "0-1-9")).starts_with("c:1 was restarted"));
+        // Nobody knows what its relay log holds before one of its threads was started.
+        assert!(doubts(well(), member("c:1", true, false, "")).starts_with("c:1 was restarted"));
+        assert_eq!(doubt(&Situation::default()), None);
     }
 }
