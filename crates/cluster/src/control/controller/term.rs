@@ -90,7 +90,8 @@ impl Controller {
     pub(super) fn situation(&self, picture: &Picture) -> Situation {
         let mut situation = picture.situation.clone();
         for member in &mut situation.members {
-            member.maintenance = self.maintenance.contains(&member.server);
+            member.maintenance =
+                self.maintenance.contains(&member.server) || self.cloning.is_at_work_on(&member.server);
         }
         situation.acknowledgers = self.acknowledgers.as_ref().map(|recorded| plan::Acknowledgers {
             servers: recorded.value.servers.clone(),
