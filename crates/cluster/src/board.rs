@@ -178,6 +178,7 @@ impl Board {
             seen.reached.covers(&written) || seen.channels.iter().any(received)
         });
         entry.restarted &= !(is_primary || level);
+        entry.diminished &= !(is_primary || level);
     }
 
     /// A replica that lost its connection for a moment fetches from where it was, and what it had not acknowledged before is

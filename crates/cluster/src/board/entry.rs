@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     pub(crate) slow: bool,
     /// It was started not long ago, and has not been level with the primary since.
     pub(crate) restarted: bool,
+    /// MySQL: it has less than it was seen to have, and has not been level with the primary since.
+    pub(crate) diminished: bool,
     /// When the first of these looks began.
     pub(crate) failing_since: Option<Instant>,
     /// When something last came through its replication connection.
@@ -60,6 +62,7 @@ impl Entry {
             failures: 0,
             slow: false,
             restarted: false,
+            diminished: false,
             failing_since: None,
             heard: None,
             is_alias: false,
@@ -87,9 +90,8 @@ impl Entry {
                 self.fault = None;
                 self.failures = 0;
                 self.failing_since = None;
-                let restarted = seen.has_started_since(self.seen.as_ref());
-                self.restarted |=
-                    restarted && !seen.durability.keeps_received || seen.has_less_than(self.seen.as_ref());
+                self.restarted |= seen.has_started_since(self.seen.as_ref());
+                self.diminished |= seen.has_less_than(self.seen.as_ref());
                 if self.seen.as_ref().is_none_or(|before| has_heard(before, &seen)) {
                     self.heard = Some(seen.ended);
                 }

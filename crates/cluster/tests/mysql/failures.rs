@@ -93,6 +93,31 @@ async fn nothing_acknowledged_is_lost_with_a_killed_primary_which_joins_when_it_
 }
 
 #[tokio::test]
+async fn a_primary_that_returns_before_anybody_took_its_place_is_opened_again() {
+    if is_missing() {
+        return;
+    }
+    let mut servers = Servers::start(3).await;
+    let controlled = Controlled::ready(&servers).await;
+    // One of those who acknowledged is away: whether the other has everything is not known.
+    servers.list[2].kill();
+    servers.list[0].kill();
+    let refused = controlled.until_action("failover", "refused").await;
+    assert!(refused.why.contains("1 of 2 acknowledgers"), "{refused:?}");
+    servers.list[0].options.push("--super-read-only=1".to_owned());
+    for server in [0, 2] {
+        servers.list[server].spawn();
+        servers.list[server].let_hadal_in();
+    }
+    controlled.until_action("came back", "opened").await;
+    controlled.until_led_by(&servers, 0).await;
+    controlled.until_acknowledged(2).await;
+    assert_eq!(servers.list[0].value("SELECT @@rpl_semi_sync_source_enabled").await, "1");
+    servers.list[0].run(&["INSERT INTO shop.items VALUES (1)"]).await;
+    controlled.stop().await;
+}
+
+#[tokio::test]
 async fn a_frozen_primary_that_wakes_acknowledges_nothing() {
     if is_missing() {
         return;
