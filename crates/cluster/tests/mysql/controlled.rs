@@ -126,6 +126,15 @@ impl Controlled {
         }
     }
 
+    /// Waits until exactly so many do.
+    pub(crate) async fn until_acknowledged_by(&self, count: u32) {
+        let began = Instant::now();
+        while !self.handle.status().iter().any(|s| s.role == "primary" && s.acknowledgers == count) {
+            assert!(began.elapsed() < PATIENCE, "{:#?}", self.handle.status());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Waits for an event.
     pub(crate) async fn until_event(&self, what: &str, is: impl Fn(&Event) -> bool) -> Event {
         let began = Instant::now();

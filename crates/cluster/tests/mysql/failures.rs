@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cluster::Promotion;
 use mysql_client::{Client, ConnectOptions, LoginRequest, Secret};
 use tokio::task::JoinSet;
 use topology::{Address, ClusterView, ServerId};
 
-use crate::controlled::Controlled;
+use crate::controlled::{Controlled, options};
 use crate::server::is_missing;
 use crate::servers::Servers;
 
@@ -114,6 +115,26 @@ async fn a_primary_that_returns_before_anybody_took_its_place_is_opened_again() 
     controlled.until_acknowledged(2).await;
     assert_eq!(servers.list[0].value("SELECT @@rpl_semi_sync_source_enabled").await, "1");
     servers.list[0].run(&["INSERT INTO shop.items VALUES (1)"]).await;
+    controlled.stop().await;
+}
+
+#[tokio::test]
+async fn what_only_another_replica_has_is_fetched_before_the_promotion() {
+    if is_missing() {
+        return;
+    }
+    let mut servers = Servers::start(3).await;
+    let mut options = options(&servers);
+    options.control.promotion.insert(servers.list[2].address.to_string(), Promotion::MustNot);
+    let controlled = Controlled::ready_with(&servers, options).await;
+    servers.list[1].run(&["STOP REPLICA IO_THREAD"]).await;
+    controlled.until_acknowledged_by(1).await;
+    servers.list[0].run(&["INSERT INTO shop.items VALUES (1)", "INSERT INTO shop.items VALUES (2)"]).await;
+    assert_eq!(servers.list[1].value("SELECT COUNT(*) FROM shop.items").await, "0");
+    servers.list[0].kill();
+    controlled.until_action("failover", "done").await;
+    controlled.until("the one that had less", is_led_by(1)).await;
+    assert_eq!(servers.list[1].value("SELECT COUNT(*) FROM shop.items").await, "2");
     controlled.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! A server gets all data of another one by `CLONE INSTANCE`, and follows the primary.
 //!
-//! Source: MySQL manual, "Cloning Remote Data". Tried with 9.7: a read-only server can be cloned to; what it had is dropped
-//! first; it keeps its own UUID, and its set of executed transactions is the donor's afterwards, all of them purged. At the
+//! Source: MySQL manual, "Cloning Remote Data". Tried with 9.7: what the server had is dropped first, which `super_read_only`
+//! refuses (error 1290) and `read_only` does not refuse to hadal's account; it keeps its own UUID, and its set of executed transactions is the donor's afterwards, all of them purged. At the
 //! end it starts itself anew where something supervises it, and ends otherwise (error 3707).
 
 use std::time::Duration;
@@ -39,10 +39,16 @@ pub(crate) async fn clone(options: &ObserveOptions, server: &str, donor: &str) -
     }
     let list = format!("SET GLOBAL clone_valid_donor_list={}", quoted(donor));
     link.exec("naming the donor", &list).await?;
+    // Clients still cannot write.
+    link.exec("preparing", "SET GLOBAL super_read_only=0").await?;
     link.client().set_timeout(COPYING);
     match link.exec("cloning", &sql).await {
         Err(StepError::Server { error, .. }) if has_copied(&error) => {}
-        Err(error) => return Err(error),
+        Err(error) => {
+            // It may be beyond that.
+            let _ = link.read_only().await;
+            return Err(error);
+        }
         Ok(()) => {}
     }
     await_return(options, server).await
