@@ -85,7 +85,7 @@ async fn nothing_acknowledged_is_lost_with_a_killed_primary_which_joins_when_it_
     let ahead = servers.list[0].executed().await.minus(&servers.list[leader].executed().await);
     match outcome.to.as_str() {
         "quarantined" => {
-            assert!(!ahead.is_empty() && outcome.why.contains(&ahead.to_string()), "{outcome:?}")
+            assert!(!ahead.is_empty() && outcome.why.contains(&ahead.to_string()), "{outcome:?}");
         }
         _ => controlled.until_led_by(&servers, leader).await,
     }
