@@ -95,6 +95,9 @@ impl Dictionary {
             };
             let Stop::Failed(error) = stop else { return };
             let final_word = matches!(error, ClusterError::MySql);
+            if final_word && self.fault.is_none() {
+                tracing::warn!(primary = %leader.address, "{error}");
+            }
             if self.tell(Some(error.to_string())).await.is_err() {
                 return;
             }

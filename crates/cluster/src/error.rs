@@ -9,7 +9,7 @@ pub(crate) enum ClusterError {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(
-        "the primary is a MySQL server: hadal watches and controls the cluster; the gateway does not serve it yet, so \
+        "the primary is a MySQL server: hadal watches and controls the cluster; the gateway is not made for it yet, and \
          neither accounts nor names are read"
     )]
     MySql,

@@ -18,4 +18,5 @@ pub(crate) mod runner;
 mod sql;
 
 pub(crate) use error::StepError;
+pub(crate) use mysql::clone;
 pub(crate) use runner::{Outcome, Runner, plan_of};

@@ -17,6 +17,7 @@
 //! `plan/README.md` says what is claimed and why; `tests/plans` has a hundred situations with their plans, as text.
 
 pub mod candidate;
+mod donor;
 mod errant;
 mod errant_set;
 mod failover;
@@ -31,6 +32,7 @@ mod value;
 mod warn;
 
 pub use candidate::Unfit;
+pub use donor::donor;
 pub use failover::failover;
 pub use proof::{Acknowledgers, Proof};
 pub use rejoin::{Rejoin, rejoin};

@@ -331,7 +331,7 @@ mod tests {
             let (x, y) = (of(&a), of(&b));
             prop_assert_eq!(x.covers(&y), a.is_superset(&b));
             prop_assert_eq!(x.minus(&y), of(&a.difference(&b).copied().collect()));
-            let mut both = x.clone();
+            let mut both = x;
             both.add(&y);
             prop_assert_eq!(&both, &of(&a.union(&b).copied().collect()));
             prop_assert_eq!(both.count(), a.union(&b).count() as u64);

@@ -74,6 +74,10 @@ pub(crate) struct RejoinArgs {
     #[arg(value_name = "HOST:PORT")]
     server: Address,
 
+    /// MySQL: with the data of another server in place of its own
+    #[arg(long)]
+    rebuild: bool,
+
     #[command(flatten)]
     common: Common,
 }
@@ -117,7 +121,12 @@ pub(crate) fn failover(args: &FailoverArgs) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn rejoin(args: &RejoinArgs) -> anyhow::Result<ExitCode> {
     let cluster = cluster_of(&args.common.url, &args.server)?;
-    give(&args.common, &cluster, "rejoin", json!({ "server": args.server.to_string() }))
+    give(
+        &args.common,
+        &cluster,
+        "rejoin",
+        json!({ "server": args.server.to_string(), "rebuild": args.rebuild }),
+    )
 }
 
 pub(crate) fn maintenance(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {

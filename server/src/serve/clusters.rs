@@ -133,7 +133,13 @@ impl Observed {
             lacks.push("no primary is known");
         }
         if self.reads_accounts && !view.accounts.loaded {
-            lacks.push("the accounts have not been read yet");
+            // Known from the version alone: nothing hangs on it but this text.
+            let mysql =
+                view.primary().is_some_and(|p| !p.version.is_empty() && !p.version.contains("MariaDB"));
+            lacks.push(match mysql {
+                true => "its servers are MySQL's, whose accounts are not read: the gateway is not made for them yet",
+                false => "the accounts have not been read yet",
+            });
         }
         lacks
     }

@@ -38,6 +38,8 @@ pub(crate) struct Entry {
     doubted: Option<Instant>,
     /// The most that it was seen to have received, and from whom.
     most_received: Option<(Address, Position)>,
+    /// MySQL: it has less than it was seen to have, and has not been level with the primary since.
+    pub(crate) diminished: bool,
     /// When the first of these looks began.
     pub(crate) failing_since: Option<Instant>,
     /// When something last came through its replication connection.
@@ -72,6 +74,7 @@ impl Entry {
             level: None,
             doubted: None,
             most_received: None,
+            diminished: false,
             failing_since: None,
             heard: None,
             is_alias: false,
@@ -117,8 +120,10 @@ impl Entry {
 
     /// Whether everything that it ever acknowledged is still there.
     fn doubt(&mut self, seen: &Observation) {
-        let started = seen.has_started_since(self.seen.as_ref()) && !seen.durability.keeps_received;
-        let lost = seen.has_less_than(self.seen.as_ref()) || self.has_lost_received(seen);
+        let started = seen.has_started_since(self.seen.as_ref());
+        let diminished = seen.has_less_than(self.seen.as_ref());
+        let lost = diminished || self.has_lost_received(seen);
+        self.diminished |= diminished;
         if self.seen.is_none() || started || lost {
             self.doubted = Some(seen.ended);
             self.level = None;
@@ -172,6 +177,7 @@ impl Entry {
     /// It has everything that it ever had.
     pub(crate) fn believe(&mut self) {
         self.restarted = false;
+        self.diminished = false;
         self.unproved = false;
         self.doubted = None;
         self.level = None;

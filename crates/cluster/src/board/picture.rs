@@ -113,6 +113,7 @@ impl Board {
             received: channel.received.clone(),
             acknowledges: seen.durability.acknowledges,
         });
+        let keeps = seen.durability.keeps_received && channel.is_some();
         let waits = rules.lossless && !seen.durability.can_wait;
         let no_plugin =
             || "its plugin for waiting for acknowledgements (semisync_source) is not installed".to_owned();
@@ -134,7 +135,7 @@ impl Board {
             promotion,
             zone,
             maintenance: false,
-            restarted: entry.restarted,
+            restarted: entry.diminished || entry.restarted && !keeps,
         }
     }
 }

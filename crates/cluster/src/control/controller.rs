@@ -1,5 +1,6 @@
 //! The task that decides.
 
+mod cloning;
 mod failing_over;
 mod judging;
 mod mending;
@@ -60,6 +61,7 @@ pub(crate) struct Controller {
     /// Why the last automatic failover did not come about.
     refused: Option<String>,
     preparation: Preparation,
+    cloning: cloning::Cloning,
     scheduling: Scheduling,
     /// When waiting was last ended.
     unstuck: Option<Instant>,
@@ -96,6 +98,7 @@ impl Controller {
             last_attempt: None,
             refused: None,
             preparation: Preparation::default(),
+            cloning: cloning::Cloning::default(),
             scheduling: Scheduling::default(),
             unstuck: None,
             reopened: None,
@@ -148,6 +151,7 @@ impl Controller {
         self.read_flags(&picture.situation.cluster).await?;
         let situation = self.situation(picture);
         self.record_acknowledgers(&situation, picture, &leadership).await?;
+        self.tend_cloning().await;
         self.healing.look(&situation, Instant::now());
         let dead = self.judge(picture).await?;
         let auto = self.options.control.failover == FailoverMode::Auto;

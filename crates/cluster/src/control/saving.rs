@@ -1,6 +1,6 @@
 //! Keeping what only a server that was left behind has: its extra transactions, as text that people can read.
 //!
-//! MariaDB's own `mariadb-binlog` reads them from the server and decodes the rows. Nothing is done with the file: whether
+//! The server's own program, `mariadb-binlog` or `mysqlbinlog`, reads them from it and decodes the rows. Nothing is done with the file: whether
 //! something in it is wanted is for people to say.
 
 use std::fs::{self, OpenOptions, Permissions};
@@ -32,7 +32,9 @@ pub(super) async fn save(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let name = format!("{cluster}-{}-{now}.sql", server.replace([':', '/', '[', ']'], "_"));
     let path = folder.join(name);
-    let mut command = Command::new("mariadb-binlog");
+    let mysql = sets(extra);
+    let program = if mysql.is_empty() { "mariadb-binlog" } else { "mysqlbinlog" };
+    let mut command = Command::new(program);
     command
         .args(["--no-defaults", "--read-from-remote-server", "--verbose", "--base64-output=decode-rows"])
         .arg("--to-last-log")
@@ -41,14 +43,22 @@ pub(super) async fn save(
         .arg(format!("--user={}", control.replication_user))
         .env("MYSQL_PWD", &control.replication_password);
     let start = start_position(extra, position);
-    if !start.is_empty() {
+    if !mysql.is_empty() {
+        command.arg(format!("--include-gtids={mysql}"));
+    } else if !start.is_empty() {
         command.arg(format!("--start-position={start}"));
     }
     command.arg(first);
     let file = path.clone();
-    let written = tokio::task::spawn_blocking(move || run(command, &file)).await;
+    let written = tokio::task::spawn_blocking(move || run(command, program, &file)).await;
     written.map_err(|error| error.to_string())??;
     Ok(path)
+}
+
+/// MySQL's extra transactions, as one set.
+fn sets(extra: &[Extra]) -> String {
+    let sets = extra.iter().filter(|extra| matches!(extra, Extra::Set(_)));
+    sets.map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Where the reading begins: in each domain with extra transactions behind the newest common one, in the others at the end.
@@ -60,7 +70,7 @@ fn start_position(extra: &[Extra], position: &Position) -> String {
     common.chain(others.map(ToString::to_string)).collect::<Vec<_>>().join(",")
 }
 
-fn run(mut command: Command, path: &Path) -> Result<(), String> {
+fn run(mut command: Command, program: &str, path: &Path) -> Result<(), String> {
     let say = |what: &str, error: std::io::Error| format!("{what}: {error}");
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| say("cannot make the folder", error))?;
@@ -71,11 +81,11 @@ fn run(mut command: Command, path: &Path) -> Result<(), String> {
     let file = file.map_err(|error| say("cannot write the file", error))?;
     let kept = file.try_clone().map_err(|error| say("cannot write the file", error))?;
     let output = command.stdin(Stdio::null()).stdout(file).stderr(Stdio::piped()).output();
-    let output = output.map_err(|error| say("cannot run mariadb-binlog", error))?;
+    let output = output.map_err(|error| say(&format!("cannot run {program}"), error))?;
     if !output.status.success() {
         // Half a file would look like the whole.
         let _ = fs::remove_file(path);
-        return Err(format!("mariadb-binlog: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
     kept.sync_all().map_err(|error| say("cannot write the file", error))
 }

@@ -7,6 +7,7 @@
 //! - A commit that waits for an acknowledgement goes on waiting after its session was ended, and keeps `super_read_only`
 //!   waiting: see [`fence`].
 
+pub(crate) mod clone;
 pub(super) mod demote;
 pub(super) mod fence;
 pub(super) mod promote;

@@ -147,7 +147,7 @@ impl Field<'_> {
             let why = format!("it has {} transactions to apply first, and joins afterwards", m.backlog());
             LeftOut::new(m, why)
         }));
-        left_out.extend(self.behind().map(|m| LeftOut::new(m, beyond_logs(m, self.new()))));
+        left_out.extend(self.behind().map(|m| LeftOut::new(m, beyond_logs(m, self.leader()))));
         left_out
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Field<'a> {
         Self { new, follow, keep, late, behind }
     }
 
-    pub(super) fn new(&self) -> &'a Member {
+    pub(super) fn leader(&self) -> &'a Member {
         self.new
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Controlled {
     pub(crate) handle: ClusterHandle,
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 pub(crate) fn options(servers: &Servers) -> ObserveOptions {
@@ -74,7 +74,7 @@ impl Controlled {
             schedules: Schedules::new(store, keys),
         });
         tasks.spawn(service.run(stopping()));
-        let controlled = Self { handle, tasks, stop, folder };
+        let controlled = Self { handle, tasks, stop, _folder: folder };
         controlled.until_led_by(servers, 0).await;
         controlled.until_acknowledged(servers.list.len() - 1).await;
         controlled
@@ -121,6 +121,15 @@ impl Controlled {
     pub(crate) async fn until_acknowledged(&self, count: usize) {
         let began = Instant::now();
         while !self.handle.status().iter().any(|s| s.role == "primary" && s.acknowledgers as usize >= count) {
+            assert!(began.elapsed() < PATIENCE, "{:#?}", self.handle.status());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until exactly so many do.
+    pub(crate) async fn until_acknowledged_by(&self, count: u32) {
+        let began = Instant::now();
+        while !self.handle.status().iter().any(|s| s.role == "primary" && s.acknowledgers == count) {
             assert!(began.elapsed() < PATIENCE, "{:#?}", self.handle.status());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

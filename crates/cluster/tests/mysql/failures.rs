@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cluster::Promotion;
 use mysql_client::{Client, ConnectOptions, LoginRequest, Secret};
 use tokio::task::JoinSet;
 use topology::{Address, ClusterView, ServerId};
 
-use crate::controlled::Controlled;
+use crate::controlled::{Controlled, options};
 use crate::server::is_missing;
 use crate::servers::Servers;
 
@@ -84,11 +85,56 @@ async fn nothing_acknowledged_is_lost_with_a_killed_primary_which_joins_when_it_
     let ahead = servers.list[0].executed().await.minus(&servers.list[leader].executed().await);
     match outcome.to.as_str() {
         "quarantined" => {
-            assert!(!ahead.is_empty() && outcome.why.contains(&ahead.to_string()), "{outcome:?}")
+            assert!(!ahead.is_empty() && outcome.why.contains(&ahead.to_string()), "{outcome:?}");
         }
         _ => controlled.until_led_by(&servers, leader).await,
     }
     assert_eq!(servers.list[0].value("SELECT @@super_read_only").await, "1");
+    controlled.stop().await;
+}
+
+#[tokio::test]
+async fn a_primary_that_returns_before_anybody_took_its_place_is_opened_again() {
+    if is_missing() {
+        return;
+    }
+    let mut servers = Servers::start(3).await;
+    let controlled = Controlled::ready(&servers).await;
+    // One of those who acknowledged is away: whether the other has everything is not known.
+    servers.list[2].kill();
+    servers.list[0].kill();
+    let refused = controlled.until_action("failover", "refused").await;
+    assert!(refused.why.contains("1 of 2 acknowledgers"), "{refused:?}");
+    servers.list[0].options.push("--super-read-only=1".to_owned());
+    for server in [0, 2] {
+        servers.list[server].spawn();
+        servers.list[server].let_hadal_in();
+    }
+    controlled.until_action("came back", "opened").await;
+    controlled.until_led_by(&servers, 0).await;
+    controlled.until_acknowledged(2).await;
+    assert_eq!(servers.list[0].value("SELECT @@rpl_semi_sync_source_enabled").await, "1");
+    servers.list[0].run(&["INSERT INTO shop.items VALUES (1)"]).await;
+    controlled.stop().await;
+}
+
+#[tokio::test]
+async fn what_only_another_replica_has_is_fetched_before_the_promotion() {
+    if is_missing() {
+        return;
+    }
+    let mut servers = Servers::start(3).await;
+    let mut options = options(&servers);
+    options.control.promotion.insert(servers.list[2].address.to_string(), Promotion::MustNot);
+    let controlled = Controlled::ready_with(&servers, options).await;
+    servers.list[1].run(&["STOP REPLICA IO_THREAD"]).await;
+    controlled.until_acknowledged_by(1).await;
+    servers.list[0].run(&["INSERT INTO shop.items VALUES (1)", "INSERT INTO shop.items VALUES (2)"]).await;
+    assert_eq!(servers.list[1].value("SELECT COUNT(*) FROM shop.items").await, "0");
+    servers.list[0].kill();
+    controlled.until_action("failover", "done").await;
+    controlled.until("the one that had less", is_led_by(1)).await;
+    assert_eq!(servers.list[1].value("SELECT COUNT(*) FROM shop.items").await, "2");
     controlled.stop().await;
 }
 

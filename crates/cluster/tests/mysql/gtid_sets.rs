@@ -42,7 +42,8 @@ async fn sets_are_what_the_server_takes_them_for() {
     if is_missing() {
         return;
     }
-    let server = Server::start(0);
+    let mut server = Server::installed();
+    server.spawn();
     let mut client = server.connect().await;
     let mut runner = TestRunner::deterministic();
     let (mut subsets, mut rests) = (0, 0);

@@ -3,7 +3,7 @@
 //! Without MySQL (`scripts/setup.sh mysql`) the tests are left out. Nothing here sleeps to be right: every step waits for
 //! something to be seen, with a deadline.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod controlled;
 mod server;

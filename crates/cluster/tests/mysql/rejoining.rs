@@ -38,7 +38,7 @@ async fn a_killed_replica_and_a_clean_primary_join_by_themselves() {
 }
 
 #[tokio::test]
-async fn what_cannot_join_is_told() {
+async fn what_cannot_join_is_told_and_cloned_on_somebodys_word() {
     if is_missing() {
         return;
     }
@@ -55,7 +55,26 @@ async fn what_cannot_join_is_told() {
     let event = controlled.until_action("rejoin", "quarantined").await;
     assert!(event.why.contains("has no binary logs any more"), "{event:?}");
     let server = servers.list[2].address.to_string();
-    let refused = controlled.order(Order::Rejoin { server }).await.unwrap_err().to_string();
+    let plain = Order::Rejoin { server: server.clone(), rebuild: false };
+    let refused = controlled.order(plain).await.unwrap_err().to_string();
     assert!(refused.contains("rebuilt"), "{refused}");
+
+    let uuid = servers.list[2].value("SELECT @@server_uuid").await;
+    let report = controlled.order(Order::Rejoin { server: server.clone(), rebuild: true }).await.unwrap();
+    let donor = servers.list[1].address.to_string();
+    assert!(report.done && report.text.contains(&donor), "{report:#?}");
+    // Nothing supervises it, so it ends when all data are there.
+    while !servers.list[2].has_ended() {
+        let failed = |e: &cluster::Event| e.from == "rebuild" && e.to == "failed";
+        assert!(!controlled.handle.events().iter().any(failed), "{:#?}", controlled.handle.events());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    servers.list[2].spawn();
+    servers.list[2].let_hadal_in();
+    controlled.until_action("rebuild", "done").await;
+    controlled.until_led_by(&servers, 0).await;
+    assert_eq!(servers.list[2].value("SELECT COUNT(*) FROM shop.items").await, "2");
+    assert_eq!(servers.list[2].value("SELECT @@server_uuid").await, uuid);
+    controlled.until_acknowledged(2).await;
     controlled.stop().await;
 }

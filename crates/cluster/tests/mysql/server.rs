@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use mysql_client::{Client, ConnectOptions, LoginRequest, Rows, Secret};
@@ -66,25 +65,6 @@ fn mysqld(folder: &Path) -> Command {
     command
 }
 
-/// A data folder with the accounts, made once and copied for every server.
-fn template() -> &'static Path {
-    static TEMPLATE: OnceLock<TempDir> = OnceLock::new();
-    let folder = TEMPLATE.get_or_init(|| {
-        let folder = tempfile::Builder::new().prefix("hadal-mysql-").tempdir().unwrap();
-        succeeded(&mysqld(folder.path()).arg("--initialize-insecure").output().unwrap());
-        let mut first = Server::on(folder, 0);
-        first.spawn();
-        first.run_as("root", "", ACCOUNTS);
-        first.run_as("root", "", "SHUTDOWN");
-        first.child.take().unwrap().wait().unwrap();
-        // Every server gives itself a UUID.
-        let folder = std::mem::replace(&mut first.folder, tempfile::tempdir().unwrap());
-        std::fs::remove_file(folder.path().join("data/auto.cnf")).unwrap();
-        folder
-    });
-    folder.path()
-}
-
 /// A server process.
 pub(crate) struct Server {
     pub(crate) address: Address,
@@ -96,15 +76,26 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that has only the accounts, which is starting.
-    pub(crate) fn start(number: usize) -> Self {
+    /// A server that has only the accounts. It is not started.
+    pub(crate) fn installed() -> Self {
         let folder = tempfile::Builder::new().prefix("hadal-mysql-").tempdir().unwrap();
-        let data = template().join("data");
+        succeeded(&mysqld(folder.path()).arg("--initialize-insecure").output().unwrap());
+        let mut server = Self::on(folder, 0);
+        server.spawn();
+        server.run_as("root", "", ACCOUNTS);
+        server.run_as("root", "", "SHUTDOWN");
+        server.child.take().unwrap().wait().unwrap();
+        server
+    }
+
+    /// The same once more. Every server gives itself a UUID when it is first started.
+    pub(crate) fn copied(&self, number: usize) -> Self {
+        let folder = tempfile::Builder::new().prefix("hadal-mysql-").tempdir().unwrap();
+        let data = self.folder.path().join("data");
         let copied = Command::new("cp").arg("-r").arg(data).arg(folder.path()).status().unwrap();
         assert!(copied.success());
-        let mut server = Self::on(folder, number);
-        server.spawn();
-        server
+        std::fs::remove_file(folder.path().join("data/auto.cnf")).unwrap();
+        Self::on(folder, number)
     }
 
     fn on(folder: TempDir, number: usize) -> Self {

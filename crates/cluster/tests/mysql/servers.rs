@@ -15,7 +15,10 @@ pub(crate) struct Servers {
 impl Servers {
     pub(crate) async fn start(count: usize) -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let list: Vec<_> = (0..count).map(Server::start).collect();
+        let first = Server::installed();
+        let others: Vec<_> = (1..count).map(|number| first.copied(number)).collect();
+        let mut list: Vec<_> = std::iter::once(first).chain(others).collect();
+        list.iter_mut().for_each(Server::spawn);
         let servers = Self { list, _turn: turn };
         servers.list.iter().for_each(Server::let_hadal_in);
         let primary = &servers.list[0];

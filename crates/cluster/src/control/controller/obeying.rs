@@ -43,7 +43,14 @@ impl Controller {
                 let plan = plan::failover(&situation, allow_loss).map_err(refused)?;
                 self.order(&situation, plan, allow_loss, dry_run, &leadership).await
             }
-            Order::Rejoin { server } => self.rejoin(&situation, &server, dry_run).await,
+            Order::Rejoin { server, rebuild: true } => {
+                if situation.member(&server).is_some_and(|m| m.uuid.is_none()) {
+                    let text = format!("{server} is no MySQL server: only those can be cloned");
+                    return Err(OrderError::Refused(text));
+                }
+                self.order_clone(&situation, &server, dry_run).await
+            }
+            Order::Rejoin { server, rebuild: false } => self.rejoin(&situation, &server, dry_run).await,
             Order::Maintenance { server, on, reason, by } => {
                 self.set_maintenance(&situation, &server, on, reason, by).await
             }

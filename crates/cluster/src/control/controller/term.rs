@@ -91,7 +91,8 @@ impl Controller {
     pub(super) fn situation(&self, picture: &Picture) -> Situation {
         let mut situation = picture.situation.clone();
         for member in &mut situation.members {
-            member.maintenance = self.maintenance.contains(&member.server);
+            member.maintenance =
+                self.maintenance.contains(&member.server) || self.cloning.is_at_work_on(&member.server);
         }
         if let Some(recorded) = &self.acknowledgers {
             acknowledging::recall(&mut situation, &picture.starts, &recorded.value);
