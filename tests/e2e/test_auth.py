@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 import MySQLdb
 import pymysql
 import pytest
-from e2e.harness.mariadb import APP_PASSWORD
+from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER, APP_PASSWORD
 from e2e.harness.topology import Endpoint
 from e2e.harness.waiting import eventually
 from wire import capability
@@ -189,6 +189,29 @@ def test_whoever_comes_waits_for_accounts_that_are_being_read(account, endpoint,
             entering.result(0.4)
         cursor.execute("UNLOCK TABLES")
         entering.result(10)
+
+
+@pytest.fixture
+def crowd(topology):
+    """So many accounts on the primary that reading them takes a while."""
+    gone = "DELETE FROM mysql.global_priv WHERE user LIKE 'crowd%'"
+    come = "INSERT INTO mysql.global_priv SELECT '%', CONCAT('crowd', seq), '{}' FROM app.seq_1_to_3000"
+    topology.primary.sql("SET sql_log_bin = 0", come, "FLUSH PRIVILEGES")
+    yield
+    topology.primary.sql("SET sql_log_bin = 0", gone, "FLUSH PRIVILEGES")
+
+
+def test_an_account_made_again_and_again_logs_in_at_once(account, crowd, endpoint):
+    account("'phoenix'@'%'", "IDENTIFIED BY ''")
+    login = endpoint.keywords(user="phoenix", password="", database=None)
+    maker = endpoint.keywords(user=ADMIN_USER, password=ADMIN_PASSWORD, autocommit=True)
+    with pymysql.connect(**maker) as connection, connection.cursor() as cursor:
+        # What comes back within a second is equal to the last byte, and hadal reads the accounts all the while.
+        for _ in range(40):
+            cursor.execute("CREATE OR REPLACE USER 'phoenix'@'%'")
+            cursor.execute("DROP USER 'phoenix'@'%'")
+            cursor.execute("CREATE USER 'phoenix'@'%'")
+            pymysql.connect(**login).close()
 
 
 def test_a_changed_password_takes_effect_and_the_old_one_ends(account, endpoint, topology):
