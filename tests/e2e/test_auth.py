@@ -4,9 +4,10 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 
+import MySQLdb
 import pymysql
 import pytest
-from e2e.harness.mariadb import APP_PASSWORD
+from e2e.harness.mariadb import ADMIN_PASSWORD, ADMIN_USER, APP_PASSWORD
 from e2e.harness.topology import Endpoint
 from e2e.harness.waiting import eventually
 from wire import capability
@@ -109,6 +110,66 @@ def changes_to(endpoint, user, password):
         assert packet[:1] == b"\x00", ServerError(packet)
 
 
+@pytest.fixture
+def disconnecting(topology):
+    """Says whether the primary lets clients in whose password has expired."""
+
+    def say(whether):
+        topology.primary.sql(f"SET GLOBAL disconnect_on_expired_password = {whether}")
+
+    yield say
+    say("OFF")
+
+
+def try_all(connection, statements):
+    """What each statement gives, an error's number and text included."""
+    outcomes = []
+    for statement in statements:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                outcomes.append(cursor.fetchall())
+        except (pymysql.err.MySQLError, MySQLdb.MySQLError) as error:
+            outcomes.append(error.args)
+    return outcomes
+
+
+@pytest.mark.parametrize("enters", [pymysql.connect, MySQLdb.connect], ids=["pymysql", "mysqlclient"])
+def test_an_expired_password_can_be_changed_and_nothing_else(account, endpoint, topology, enters):
+    statements = [
+        "SELECT 1", "USE app", "BEGIN", "PREPARE s FROM 'SELECT 2'", "SET NAMES latin1", "SHOW WARNINGS",
+        "SET PASSWORD = PASSWORD('new')", "SELECT DATABASE(), CURRENT_USER()", "SHOW VARIABLES LIKE 'character_set_client'",
+        "CREATE TEMPORARY TABLE t AS SELECT 3 AS n", "SELECT n FROM t",
+    ]
+
+    def outcomes(port):
+        account("'overdue'@'%'", "IDENTIFIED BY 'old' PASSWORD EXPIRE", "GRANT ALL ON app.* TO 'overdue'@'%'")
+        login = endpoint.keywords(port=port, user="overdue")
+        with contextlib.closing(eventually(lambda: enters(**{**login, "password": "old"}), within=2)) as connection:
+            seen = try_all(connection, statements)
+        enters(**{**login, "password": "new"}).close()
+        return seen
+
+    ours, theirs = outcomes(endpoint.port), outcomes(topology.primary.port)
+    assert theirs[0][0] == 1820 and theirs[-1] == ((3,),)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("enters", [comes_as, changes_to])
+def test_who_may_not_come_with_an_expired_password_is_told(refusal, account, disconnecting, endpoint, enters):
+    disconnecting("ON")
+    account("'overdue'@'%'", "IDENTIFIED BY 'old' PASSWORD EXPIRE", "GRANT ALL ON app.* TO 'overdue'@'%'")
+    eventually(lambda: equal(refusal(user="overdue", password="old"), 1862), within=2)
+    # Who knows what to do about it may come all the same.
+    able = endpoint.keywords(user="overdue", password="old", client_flag=capability.CAN_HANDLE_EXPIRED_PASSWORDS)
+    with pymysql.connect(**able) as connection:
+        assert try_all(connection, ["SELECT 1"])[0][0] == 1820
+    with pytest.raises((pymysql.err.OperationalError, AssertionError)) as error:
+        enters(endpoint, "overdue", "old")
+    assert "1862" in str(error.value)
+    assert equal(refusal(user="overdue", password="wrong"), 1045)
+
+
 @pytest.mark.parametrize("enters", [comes_as, changes_to])
 def test_whoever_comes_waits_for_accounts_that_are_being_read(account, endpoint, topology, enters):
     account("'patient'@'%'", "IDENTIFIED BY 'old'", "GRANT SELECT ON app.* TO 'patient'@'%'")
@@ -128,6 +189,29 @@ def test_whoever_comes_waits_for_accounts_that_are_being_read(account, endpoint,
             entering.result(0.4)
         cursor.execute("UNLOCK TABLES")
         entering.result(10)
+
+
+@pytest.fixture
+def crowd(topology):
+    """So many accounts on the primary that reading them takes a while."""
+    gone = "DELETE FROM mysql.global_priv WHERE user LIKE 'crowd%'"
+    come = "INSERT INTO mysql.global_priv SELECT '%', CONCAT('crowd', seq), '{}' FROM app.seq_1_to_3000"
+    topology.primary.sql("SET sql_log_bin = 0", come, "FLUSH PRIVILEGES")
+    yield
+    topology.primary.sql("SET sql_log_bin = 0", gone, "FLUSH PRIVILEGES")
+
+
+def test_an_account_made_again_and_again_logs_in_at_once(account, crowd, endpoint):
+    account("'phoenix'@'%'", "IDENTIFIED BY ''")
+    login = endpoint.keywords(user="phoenix", password="", database=None)
+    maker = endpoint.keywords(user=ADMIN_USER, password=ADMIN_PASSWORD, autocommit=True)
+    with pymysql.connect(**maker) as connection, connection.cursor() as cursor:
+        # What comes back within a second is equal to the last byte, and hadal reads the accounts all the while.
+        for _ in range(40):
+            cursor.execute("CREATE OR REPLACE USER 'phoenix'@'%'")
+            cursor.execute("DROP USER 'phoenix'@'%'")
+            cursor.execute("CREATE USER 'phoenix'@'%'")
+            pymysql.connect(**login).close()
 
 
 def test_a_changed_password_takes_effect_and_the_old_one_ends(account, endpoint, topology):

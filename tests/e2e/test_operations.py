@@ -114,16 +114,17 @@ def test_pool_limits_change_without_dropping_a_connection(own_topology):
 
     with contextlib.ExitStack() as stack:
 
+        # A user variable would not do: it is carried to another connection when somebody waits for this one.
         def pinned():
             connection = pymysql.connect(**topology.endpoint.keywords(autocommit=True))
             stack.callback(lambda: connection.open and connection.close())
             with connection.cursor() as cursor:
-                cursor.execute("SET @pinned = 1")
+                cursor.execute("CREATE TEMPORARY TABLE pinned AS SELECT 1 AS n")
             return connection
 
         def kept(connection):
             with connection.cursor() as cursor:
-                cursor.execute("SELECT @pinned")
+                cursor.execute("SELECT n FROM pinned")
                 return cursor.fetchone() == (1,)
 
         connections = [pinned(), pinned()]

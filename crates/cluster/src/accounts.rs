@@ -7,23 +7,35 @@ use topology::{Account, Accounts};
 
 /// Changes with every change of an account, and once a minute, since passwords expire without a change. Two sums over
 /// different orders, so that swapped rows are noticed too.
-const FINGERPRINT: &str = "SELECT CONCAT_WS('-', COUNT(*), SUM(CRC32(CONCAT_WS(CHAR(0), Host, User, Priv))), \
-                           BIT_XOR(CRC32(CONCAT_WS(CHAR(1), Priv, User, Host))), \
-                           @@global.default_password_lifetime, UNIX_TIMESTAMP() DIV 60) AS f FROM mysql.global_priv";
+macro_rules! fingerprint {
+    () => {
+        "SELECT CONCAT_WS('-', COUNT(*), SUM(CRC32(CONCAT_WS(CHAR(0), Host, User, Priv))), \
+         BIT_XOR(CRC32(CONCAT_WS(CHAR(1), Priv, User, Host))), @@global.default_password_lifetime, \
+         UNIX_TIMESTAMP() DIV 60) AS f FROM mysql.global_priv"
+    };
+}
 
-const ROWS: &str = "SELECT Host, User, Priv, UNIX_TIMESTAMP() AS now, \
-                    @@global.default_password_lifetime AS lifetime FROM mysql.global_priv";
+/// With the fingerprint of just these rows: one that was asked for before them may be of other rows, and if those come
+/// back, as where an account is dropped and made again, nobody would notice.
+const ROWS: &str = concat!(
+    "SELECT Host, User, Priv, UNIX_TIMESTAMP() AS now, @@global.default_password_lifetime AS lifetime, f \
+     FROM mysql.global_priv, (",
+    fingerprint!(),
+    ") AS fingerprint"
+);
 
 /// Something that is equal as long as the accounts are.
 pub(crate) async fn fingerprint(client: &mut Client) -> Result<String, ClientError> {
-    let rows = client.query(FINGERPRINT).await?;
+    let rows = client.query(fingerprint!()).await?;
     Ok(rows.get(0, "f").unwrap_or_default().to_owned())
 }
 
-/// All accounts. One whose row is not understood is left out: nobody can log in to it through hadal.
-pub(crate) async fn read(client: &mut Client) -> Result<Accounts, ClientError> {
+/// All accounts, and their fingerprint. One whose row is not understood is left out: nobody can log in to it through
+/// hadal.
+pub(crate) async fn read(client: &mut Client) -> Result<(Accounts, String), ClientError> {
     let rows = client.query(ROWS).await?;
-    Ok(Accounts::new((0..rows.len()).filter_map(|row| account(&rows, row)).collect()))
+    let accounts = Accounts::new((0..rows.len()).filter_map(|row| account(&rows, row)).collect());
+    Ok((accounts, rows.get(0, "f").unwrap_or_default().to_owned()))
 }
 
 fn account(rows: &Rows, row: usize) -> Option<Account> {

@@ -188,12 +188,10 @@ impl Dictionary {
 
 impl Known {
     async fn read_accounts(&mut self, client: &mut Client) -> Result<Option<Accounts>, ClientError> {
-        // The fingerprint first: a change between the two questions is found by the next comparison.
-        let fingerprint = accounts::fingerprint(client).await?;
-        if fingerprint == self.accounts {
+        if accounts::fingerprint(client).await? == self.accounts {
             return Ok(None);
         }
-        let accounts = accounts::read(client).await?;
+        let (accounts, fingerprint) = accounts::read(client).await?;
         self.accounts = fingerprint;
         Ok(Some(accounts))
     }
@@ -213,7 +211,7 @@ impl Known {
         let views = self.views_fingerprint(client, asked).await?;
         if !self.catalogue.loaded || routines != self.routines || views != self.views {
             catalogue::read_names(client, &mut self.catalogue).await?;
-            (self.routines, self.views) = (routines, views);
+            self.keep_fingerprints(client, routines, views).await?;
             changed = true;
         }
         let globals = catalogue::read_globals(client).await?;
@@ -221,6 +219,23 @@ impl Known {
         self.catalogue.globals = globals;
         self.catalogue.loaded = true;
         Ok(changed.then(|| self.catalogue.clone()))
+    }
+
+    /// Keeps the fingerprints of before the names were read, unless something has changed meanwhile: what has been read
+    /// could be of neither, and if it changes back, nobody would notice.
+    async fn keep_fingerprints(
+        &mut self,
+        client: &mut Client,
+        routines: String,
+        views: String,
+    ) -> Result<(), ClientError> {
+        let unchanged = catalogue::routines_fingerprint(client).await? == routines
+            && catalogue::views_fingerprint(client).await? == views;
+        (self.routines, self.views) = if unchanged { (routines, views) } else { Default::default() };
+        if !unchanged {
+            self.views_due = None;
+        }
+        Ok(())
     }
 
     /// The fingerprint of the views, or the last one where it is not due again.

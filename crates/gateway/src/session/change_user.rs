@@ -1,11 +1,11 @@
 //! `COM_CHANGE_USER`: another login on the same connection.
 
 use mysql_wire::auth::{caching_sha2, native};
-use mysql_wire::{AuthSwitchRequest, Challenge, ChangeUser, ServerError};
+use mysql_wire::{AuthSwitchRequest, Capabilities, Challenge, ChangeUser, ServerError};
 
 use super::client::CommandPacket;
 use super::forwarded::{Applicant, Asked, Forwarding};
-use super::identity::{Claim, Proof, Standing, identify, learn_host, refresh};
+use super::identity::{Claim, Proof, Standing, identify, is_checked_by_server, learn_host, refresh};
 use super::login::read_packet;
 use super::{End, Identity, Session, error};
 use crate::backend::Backend;
@@ -33,6 +33,10 @@ impl Session {
             // Made on the greeting's scramble, as the protocol has it and servers accept it.
             Ok(Standing::Known(identity)) if native_plugin => Ok(Standing::Known(identity)),
             Ok(Standing::AtServer(applicant)) => Ok(Standing::AtServer(applicant)),
+            // It is asked only once: by the server.
+            _ if is_checked_by_server(&self.worker, &claim) => {
+                identify(&self.worker, &claim, &Proof::AtServer)
+            }
             // Made on another, or by another plugin: ask for a proof on a fresh scramble.
             _ => {
                 let token = self.ask_again(&mut sequence, &scramble, sha2).await?;
@@ -96,7 +100,8 @@ impl Session {
     ) -> Result<Result<(Identity, Option<Backend>), ServerError>, End> {
         let (worker, shared) = (self.worker.clone(), self.shared.clone());
         let (worker, shared, shape) = (&worker, &*shared, self.shape);
-        let forwarding = Forwarding { worker, shared, claim, applicant, shape };
+        let expired_passwords = self.client.capabilities & Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS;
+        let forwarding = Forwarding { worker, shared, claim, applicant, shape, expired_passwords };
         let mut changing = Changing { session: self, sequence };
         let admitted = Box::pin(forwarding.run(&mut changing)).await?;
         Ok(admitted.map(|(identity, backend)| (identity, Some(backend))))

@@ -4,6 +4,9 @@
 //! another one, so it cannot log in as this user by itself. The connection that the client has proved itself on is the
 //! session's for its whole life, and nobody else ever gets it.
 //!
+//! The same way comes whose password has expired. A server keeps such a connection from everything but a change of the
+//! password, so that it is no use in a pool.
+//!
 //! Who has proved nothing yet occupies a server connection meanwhile. There are at most [`MOST_AT_ONCE`] of those in a
 //! cluster, each for a few seconds, and the server is always given an answer: it blocks a host that leaves too many
 //! logins unanswered (`max_connect_errors`), and for the server that host is hadal.
@@ -26,6 +29,7 @@ use crate::backend::{self, Backend, OpenError, Opening};
 use crate::place::{ClusterIndex, Place};
 use crate::pool::{Checkout, Slot, Want};
 use crate::registry::SessionShared;
+use crate::state::StateSet;
 use crate::worker::Worker;
 
 /// Server connections of one cluster on which nobody has proved anything yet. A proof takes two round trips, so that
@@ -56,14 +60,19 @@ pub(super) trait Asked {
 /// Who the client turned out to be, and the connection on which it has proved that.
 pub(super) type Admitted = (Identity, Backend);
 
-/// Whether the account can be logged in to through the server. `unix_socket` asks nobody for anything.
+/// Whether the account can be logged in to through the server, and has to be: hadal cannot make an `ed25519` proof, and
+/// what an account may do whose password has expired is the server's to say. `unix_socket` asks nobody for anything.
 pub(super) fn is_forwarded(account: &Account) -> bool {
     let known = |method: &AuthMethod| match method {
         AuthMethod::Native(_) | AuthMethod::Ed25519(_) => true,
         AuthMethod::Other(plugin) => plugin == "unix_socket",
     };
-    account.methods.iter().all(known)
-        && account.methods.iter().any(|method| matches!(method, AuthMethod::Ed25519(_)))
+    let asks = |method: &AuthMethod| match method {
+        AuthMethod::Ed25519(_) => true,
+        AuthMethod::Native(_) => account.password_expired,
+        AuthMethod::Other(_) => false,
+    };
+    account.methods.iter().all(known) && account.methods.iter().any(asks)
 }
 
 /// A proof as the client gave it.
@@ -111,6 +120,8 @@ pub(super) struct Forwarding<'a> {
     pub(super) applicant: &'a Applicant,
     /// The client's capabilities, as far as they shape responses.
     pub(super) shape: Capabilities,
+    /// `CAN_HANDLE_EXPIRED_PASSWORDS`, where the client has it.
+    pub(super) expired_passwords: Capabilities,
 }
 
 impl Forwarding<'_> {
@@ -131,7 +142,11 @@ impl Forwarding<'_> {
             epoch,
         };
         let generation = occupied.slot.pool().generation();
-        let proved = match mysql_client::forward(&backend::options(&occupied.slot, &opening)).await {
+        let mut options = backend::options(&occupied.slot, &opening);
+        let entered = self.enters_at_once();
+        options.login.database = entered.map(<[u8]>::to_vec);
+        options.login.capabilities = options.login.capabilities | self.expired_passwords;
+        let proved = match mysql_client::forward(&options).await {
             Ok(begun) => self.prove(begun, occupied, client).await?,
             Err(failed) => Err(failed),
         };
@@ -146,11 +161,22 @@ impl Forwarding<'_> {
         Ok(match adopted {
             Ok(mut backend) => {
                 backend.exclusive = true;
+                if let Some(database) = entered {
+                    let state = StateSet { database: Some(database.into()), ..(*backend.state).clone() };
+                    backend.state = self.worker.core.interner.intern(state);
+                }
                 Ok((identity, backend))
             }
             Err(OpenError::Refused(refusal)) => Err(refusal),
             Err(OpenError::Unreachable(why)) => Err(unreachable(&address, &why)),
         })
+    }
+
+    /// The database that the login itself enters: whose password has expired may say nothing before it is changed, not
+    /// even `USE`. Of a name in another character set than UTF-8 only a server can say how it is called.
+    fn enters_at_once(&self) -> Option<&[u8]> {
+        let database = self.claim.database.as_deref().filter(|database| database.is_ascii());
+        database.filter(|_| self.applicant.account.password_expired)
     }
 
     fn primary(&self) -> Option<(Place, Arc<Address>, u64)> {

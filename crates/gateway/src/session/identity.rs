@@ -92,15 +92,29 @@ pub(super) fn identify(worker: &Worker, claim: &Claim, proof: &Proof) -> Result<
     let password = own.and_then(|u| u.password.as_ref()).map(|p| p.expose().as_bytes());
     let Some((secret, stored)) = prove(account.as_deref(), password, proof) else {
         let account = account.filter(|account| password.is_none() && is_forwarded(account));
-        let native_failed = matches!(proof, Proof::Native { .. });
-        let applicant = account.map(|account| Applicant { cluster, account, native_failed });
+        let applicant = account.and_then(|account| Applicant::unproved(cluster, account, proof));
         return applicant.map(Standing::AtServer).ok_or_else(denied);
     };
     if let Some(account) = &account {
+        check_lock(account)?;
+        if account.password_expired && is_forwarded(account) {
+            // It may come in to change its password, perhaps.
+            let applicant = Applicant { cluster, account: account.clone(), native_failed: false };
+            return Ok(Standing::AtServer(applicant));
+        }
         check_account(account)?;
     }
     let credentials = Credentials { secret, stored, forwarded: false };
     Ok(Standing::Known(identity(worker, claim, cluster, account.as_deref(), credentials)))
+}
+
+impl Applicant {
+    /// Who has not proved anything to hadal; `None` where the account asks for nothing but what has failed already.
+    fn unproved(cluster: ClusterIndex, account: Arc<Account>, proof: &Proof) -> Option<Self> {
+        let native_failed = matches!(proof, Proof::Native { .. });
+        let only_native = account.methods.iter().all(|method| matches!(method, AuthMethod::Native(_)));
+        (!native_failed || !only_native).then_some(Applicant { cluster, account, native_failed })
+    }
 }
 
 /// Where a user is looked for, and what is found.
@@ -219,12 +233,17 @@ fn homeless(user: &str) -> ServerError {
     error(1045, "28000", text)
 }
 
-fn check_account(account: &Account) -> Result<(), ServerError> {
+fn check_lock(account: &Account) -> Result<(), ServerError> {
     if account.locked {
         return Err(error(4151, "HY000", "Access denied, this account is locked".into()));
     }
+    Ok(())
+}
+
+fn check_account(account: &Account) -> Result<(), ServerError> {
+    check_lock(account)?;
     if account.password_expired {
-        let text = "Your password has expired. To log in you must change it using a client that supports expired passwords.";
+        let text = "Your password has expired. To log in you must change it using a client that supports expired passwords";
         return Err(error(1862, "HY000", text.into()));
     }
     Ok(())

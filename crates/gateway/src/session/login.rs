@@ -45,6 +45,7 @@ const OFFERED: Capabilities = Capabilities(
         | Capabilities::PLUGIN_AUTH.0
         | Capabilities::CONNECT_ATTRS.0
         | Capabilities::PLUGIN_AUTH_LENENC_DATA.0
+        | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS.0
         | Capabilities::SESSION_TRACK.0
         | Capabilities::DEPRECATE_EOF.0
         | Capabilities::MARIADB_STMT_BULK.0
@@ -116,6 +117,7 @@ impl Login {
             claim: &claim,
             applicant: &applicant,
             shape: super::response_shape(self.client.capabilities),
+            expired_passwords: self.client.capabilities & Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS,
         };
         match Box::pin(forwarding.run(&mut self)).await? {
             Ok((identity, backend)) => self.admit(identity, Some(backend), claim, collation).await,
