@@ -145,7 +145,7 @@ impl Forwarding<'_> {
         let mut options = backend::options(&occupied.slot, &opening);
         let entered = self.enters_at_once();
         options.login.database = entered.map(<[u8]>::to_vec);
-        options.login.capabilities = options.login.capabilities | self.expired_passwords;
+        options.login.capabilities |= self.expired_passwords;
         let proved = match mysql_client::forward(&options).await {
             Ok(begun) => self.prove(begun, occupied, client).await?,
             Err(failed) => Err(failed),
