@@ -9,7 +9,7 @@ use crate::playground::{self, PlaygroundArgs};
 mod admin_url;
 mod check;
 mod explain;
-mod http;
+pub(crate) mod http;
 mod orders;
 mod output;
 mod serve;

@@ -17,6 +17,7 @@ use config::Loaded;
 mod agreement;
 mod clusters;
 mod files;
+mod forwarding;
 mod gateway;
 mod logs;
 mod process;

@@ -64,7 +64,8 @@ def pytest_runtest_makereport(item, call):
     if result.failed:
         for lab in ALIVE:
             result.sections.append(("servers", "\n".join(describe(server) for server in lab.servers)))
-            result.sections.append(("hadal", lab.gateway.last_words(8000)))
+            for node in lab.gateways:
+                result.sections.append((node.label, node.last_words(8000)))
     if result.when == "call" or result.outcome != "passed":
         reason = str(call.excinfo.value).splitlines() if call.excinfo else []
         REPORT.outcome(item.originalname, result.outcome, reason[0] if reason else "")

@@ -18,9 +18,11 @@ mod preparing;
 mod saving;
 mod scheduling;
 mod steering;
+mod voice;
 
 pub(crate) use controller::Controller;
 pub use coordination::Coordination;
 pub use orders::{Order, OrderError, Report as OrderReport};
 pub(crate) use orders::{Ordered, Orders};
 pub(crate) use steering::Steering;
+pub(crate) use voice::Voice;

@@ -11,12 +11,16 @@ mod demote;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod fence;
+mod looking;
 mod mysql;
 pub(crate) mod promote;
 pub(crate) mod replica;
 pub(crate) mod runner;
 mod sql;
+mod together;
 
 pub(crate) use error::StepError;
+pub(crate) use looking::look_again;
 pub(crate) use mysql::clone;
 pub(crate) use runner::{Outcome, Runner, plan_of};
+pub(crate) use together::while_leading;

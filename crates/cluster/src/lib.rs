@@ -31,6 +31,8 @@ pub mod options;
 pub mod plan;
 mod report;
 mod service;
+#[cfg(test)]
+mod simulation;
 pub mod status;
 
 pub use control::{Coordination, Order, OrderError, OrderReport};

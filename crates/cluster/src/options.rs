@@ -34,6 +34,9 @@ pub struct ObserveOptions {
     /// Add servers that members replicate from, and replicas that report themselves.
     pub discover: bool,
     pub control: ControlOptions,
+    /// What stands for the servers in simulations.
+    #[cfg(test)]
+    pub(crate) model: Option<crate::simulation::Model>,
 }
 
 /// Who may change the cluster, and how.
@@ -59,6 +62,8 @@ pub struct ControlOptions {
     pub switchover_timeout: Duration,
     /// How long transactions may go on in a switchover before they are ended.
     pub grace: Duration,
+    /// After this time a node of hadal that is not heard of has lost its session at the coordination store.
+    pub session_end: Duration,
     /// Folder for transactions of servers that were left behind.
     pub keep_in: Option<PathBuf>,
 }
@@ -89,6 +94,7 @@ impl Default for ControlOptions {
             pause_between_failovers: Duration::from_secs(60),
             switchover_timeout: Duration::from_secs(10),
             grace: Duration::from_secs(1),
+            session_end: Duration::from_secs(4),
             keep_in: None,
         }
     }
@@ -110,6 +116,8 @@ impl ObserveOptions {
             read_accounts: true,
             discover: true,
             control: ControlOptions::default(),
+            #[cfg(test)]
+            model: None,
         }
     }
 

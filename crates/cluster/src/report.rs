@@ -65,6 +65,8 @@ pub(crate) enum Directive {
     Heals(bool),
     /// A look of the controller's own at the server at this address.
     Seen(String, Box<Observation>),
+    /// Every server is looked at now.
+    Look,
     Note(Event),
 }
 

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use topology::{ClusterView, ViewCell};
 
 use crate::board::{Board, Picture};
-use crate::control::{Controller, Coordination, Ordered, Orders, Steering};
+use crate::control::{Controller, Coordination, Ordered, Orders, Steering, Voice};
 use crate::dictionary::{Dictionary, Request};
 use crate::events::{Event, EventKind};
 use crate::handle::{ClusterHandle, Shared};
@@ -60,13 +60,16 @@ impl ClusterService {
         if self.options.heartbeat {
             tasks.spawn(Heart::new(self.options.clone(), leaders.clone(), reports.clone(), write).run());
         }
-        tasks.spawn(Dictionary::new(self.options.clone(), leaders, self.requests, reports.clone()).run());
-        let board = Board::new(&self.shared.name, self.options.clone(), Instant::now());
-        let (pictures, watched) = watch::channel(Arc::new(board.picture(Instant::now())));
+        let dictionary = Dictionary::new(self.options.clone(), leaders, self.requests, reports.clone());
+        if !is_modelled(&self.options) {
+            tasks.spawn(dictionary.run());
+        }
+        let board = Board::new(&self.shared.name, self.options.clone(), now());
+        let (pictures, watched) = watch::channel(Arc::new(board.picture(now())));
         if let Some(coordination) = self.coordination
             && self.options.control.failover != FailoverMode::Off
         {
-            let steering = Steering::new(reports.clone());
+            let steering = Steering::new(reports.clone(), Voice::new(coordination.attendance.clone()));
             let controller = Controller::new(
                 self.options.clone(),
                 coordination,
@@ -75,7 +78,7 @@ impl ClusterService {
                 self.shared.orders.clone(),
                 self.orders,
             );
-            tasks.spawn(controller.run());
+            spawn(&mut tasks, &self.options, controller.run());
         }
         let mut observer = Observer {
             options: self.options,
@@ -94,6 +97,32 @@ impl ClusterService {
             () = shutdown => {}
         }
         observer.tasks.shutdown().await;
+    }
+}
+
+/// The runtime's time, which tests can set.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Whether a model stands for the servers.
+fn is_modelled(options: &ObserveOptions) -> bool {
+    #[cfg(test)]
+    let modelled = options.model.is_some();
+    #[cfg(not(test))]
+    let modelled = {
+        let _ = options;
+        false
+    };
+    modelled
+}
+
+/// In a simulation, a task belongs to its node's process: it stands still and dies with that.
+fn spawn(tasks: &mut JoinSet<()>, options: &ObserveOptions, task: impl Future<Output = ()> + Send + 'static) {
+    if is_modelled(options) {
+        tasks.spawn_local(task);
+    } else {
+        tasks.spawn(task);
     }
 }
 
@@ -152,6 +181,7 @@ impl Observer {
             Directive::NextEpoch(number) => self.board.begin_epoch(number),
             Directive::Epoch(number) => self.board.at_least_epoch(number),
             Directive::Heals(heals) => self.board.set_heals(heals),
+            Directive::Look => self.shared.wake_all(),
             Directive::Note(event) => self.board.note(event),
             Directive::Seen(server, seen) => {
                 if let Some(server) = self.board.at(&server) {
@@ -185,7 +215,7 @@ impl Observer {
         }
         self.shared.set_alarm(self.board.is_alarming());
         if !self.pictures.is_closed() {
-            self.pictures.send_replace(Arc::new(self.board.picture(Instant::now())));
+            self.pictures.send_replace(Arc::new(self.board.picture(now())));
         }
         if self.board.is_ready() {
             self.shared.set_ready();
@@ -208,7 +238,7 @@ impl Observer {
                 alarm: self.shared.alarm.clone(),
                 writing: self.writing.clone(),
             };
-            self.tasks.spawn(watcher.run());
+            spawn(&mut self.tasks, &self.options, watcher.run());
         }
     }
 }

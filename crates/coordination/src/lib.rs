@@ -1,8 +1,8 @@
 //! Agreement between the nodes of hadal: who leads, in which epoch a cluster is, what is being done to it.
 //!
 //! ```text
-//!   Election   Epochs  Journal  AcknowledgerSets  Schedules  MaintenanceFlags  Registration  Locks
-//!       └─────────┴────────┴───────────┬─┴───────────────────┴───────────────┴───────────┘
+//!   Election   Epochs  Journal  AcknowledgerSets  Schedules  MaintenanceFlags  Attendance  Registration  Locks
+//!       └─────────┴────────┴───────────┬─┴───────────────┴───────────┴──────────────┴──────────┴──────────┘
 //!                                 Store (trait)
 //!                 ┌────────────────────┼────────────────────┐
 //!           EmbeddedStore          EtcdStore         ZooKeeperStore
@@ -20,6 +20,7 @@
 //! back end guarantees.
 
 mod acknowledgers;
+pub mod assembly;
 mod clock;
 mod cluster_documents;
 mod document;
@@ -35,12 +36,15 @@ mod locks;
 mod maintenance;
 mod registry;
 mod schedule;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulated;
 #[cfg(test)]
 mod simulation;
 pub mod store;
 mod zookeeper;
 
 pub use acknowledgers::{AcknowledgerSets, Acknowledgers};
+pub use assembly::{Announcement, Assembly, Attendance, Attendant, Remark, Traffic};
 pub use clock::{BootClock, LeaseClock, SharedClock};
 pub use cluster_documents::{ClusterDocument, ClusterDocuments};
 pub use document::{CoordinationError, Versioned};

@@ -10,6 +10,11 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Rows that come from nowhere, for those who stand in for a server.
+    pub fn of(columns: &[&str], rows: Vec<Vec<Option<String>>>) -> Self {
+        Self { columns: columns.iter().map(|&column| column.to_owned()).collect(), rows, affected: 0 }
+    }
+
     pub(crate) fn new(columns: Vec<String>) -> Self {
         Self { columns, ..Self::default() }
     }

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use cluster::Coordination;
 use config::{Config, CoordinationBackend};
 use coordination::{
-    AcknowledgerSets, Election, ElectionOptions, EmbeddedStore, Epochs, EtcdStore, Journal, Keyspace,
-    MaintenanceFlags, Schedules, Store, ZooKeeperStore,
+    AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, EtcdStore, Journal,
+    Keyspace, MaintenanceFlags, Schedules, Store, ZooKeeperStore,
 };
 use lifecycle::{Shutdown, TaskKind, Tasks};
 
@@ -23,6 +23,8 @@ pub(super) struct Agreement {
     keyspace: Keyspace,
     node: String,
     lease: Duration,
+    /// Where the others reach this node's API.
+    admin: Option<String>,
 }
 
 impl Agreement {
@@ -44,6 +46,7 @@ impl Agreement {
             keyspace: Keyspace::new(&settings.prefix)?,
             node: config.node.effective_name(),
             lease: Duration::from_millis(settings.lease_ms),
+            admin: config.admin.reached_at(),
         })
     }
 
@@ -59,12 +62,19 @@ impl Agreement {
     ) -> anyhow::Result<Coordination> {
         let options = ElectionOptions::new(&format!("cluster-{cluster}"), &self.node, self.lease);
         let (candidate, election) = Election::new(self.store.clone(), &self.keyspace, options)?;
-        let shutdown = shutdown.clone();
+        let (shutdown, leaves) = (shutdown.clone(), shutdown.clone());
         tasks.spawn::<Infallible>(TaskKind::Background, "a candidate", async move {
             candidate.run(async move { shutdown.wait().await }).await;
             Ok(())
         });
         let (store, keyspace) = (&self.store, &self.keyspace);
+        let (node, admin) = (&self.node, self.admin.clone());
+        let (attendance, attendant) =
+            Attendance::new(store.clone(), keyspace, cluster, node, admin, self.lease)?;
+        tasks.spawn::<Infallible>(TaskKind::Background, "an attendant", async move {
+            attendant.run(async move { leaves.wait().await }).await;
+            Ok(())
+        });
         Ok(Coordination {
             election,
             epochs: Epochs::new(store.clone(), keyspace.clone()),
@@ -72,6 +82,7 @@ impl Agreement {
             acknowledgers: AcknowledgerSets::new(store.clone(), keyspace.clone()),
             maintenance: MaintenanceFlags::new(store.clone(), keyspace.clone()),
             schedules: Schedules::new(store.clone(), keyspace.clone()),
+            attendance,
         })
     }
 }

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use topology::{ClusterView, ServerId};
 
 use super::agreement::Agreement;
+use super::forwarding;
 
 /// A running observer.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ pub(super) fn observe(config: &Config, tasks: &mut Tasks, shutdown: &Shutdown) -
     let agreement = agreement(config);
     let start = |(name, cluster): (&String, &Cluster)| {
         let mut options = options(cluster, &node);
+        options.control.session_end = Duration::from_millis(config.coordination.lease_ms) * 5 / 4;
         options.control.keep_in = Some(config.node.data_dir.join("extra"));
         let (mut service, handle) = ClusterService::new(name, options);
         if cluster.failover != Failover::Off
@@ -94,6 +96,7 @@ fn control(cluster: &Cluster) -> ControlOptions {
         pause_between_failovers: ms(cluster.failover_pause_ms),
         switchover_timeout: ms(cluster.switchover_timeout_ms),
         grace: ms(cluster.switchover_grace_ms),
+        session_end: Duration::ZERO,
         keep_in: None,
     }
 }
@@ -198,6 +201,7 @@ impl ClusterApi for Observed {
     ) -> Pin<Box<dyn Future<Output = Result<Value, OrderRefused>> + Send>> {
         let handle = self.handle.clone();
         Box::pin(async move {
+            let given = order.clone();
             let order: Order =
                 serde_json::from_value(order).map_err(|error| OrderRefused::Invalid(error.to_string()))?;
             match handle.order(order, dry_run).await {
@@ -205,6 +209,9 @@ impl ClusterApi for Observed {
                 Err(OrderError::Refused(why)) => Err(OrderRefused::Refused(why)),
                 Err(OrderError::Failed(why)) => Err(OrderRefused::Failed(why)),
                 Err(OrderError::Unavailable(why)) => Err(OrderRefused::Unavailable(why)),
+                Err(elsewhere @ OrderError::Elsewhere { .. }) => {
+                    forwarding::forward(handle.name(), given, dry_run, elsewhere).await
+                }
             }
         })
     }

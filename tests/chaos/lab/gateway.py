@@ -13,7 +13,7 @@ name = "{name}"
 data_dir = "{data_dir}"
 
 [coordination]
-backend = "embedded"
+{coordination}
 
 [clusters.main]
 servers = [{servers}]
@@ -48,7 +48,7 @@ def promotion_rules(servers, rules):
 
 
 class LabGateway(Gateway):
-    def __init__(self, binary, folder, servers, network, ports, name="hadal", failover=True, cluster="", wrapper=(), promotion=None):
+    def __init__(self, binary, folder, servers, network, ports, name="hadal", failover=True, cluster="", wrapper=(), promotion=None, store=None):
         self.binary, self.folder, self.label, self.network = binary, folder, name, network
         self.host, self.wrapper = network.addresses[name], list(wrapper)
         self.port, self.admin_port = ports
@@ -58,6 +58,7 @@ class LabGateway(Gateway):
         self.config.write_text(
             CONFIG.format(
                 name=name,
+                coordination=f'backend = "etcd"\nendpoints = ["{store.url}"]' if store else 'backend = "embedded"',
                 data_dir=self.data_dir,
                 servers=", ".join(f'"{server.address}"' for server in servers),
                 admin_user=ADMIN_USER,
@@ -102,6 +103,13 @@ class LabGateway(Gateway):
         """What hadal thinks of the cluster, as its API tells."""
         (cluster,) = self.json("/api/v1/clusters")["clusters"]
         return cluster
+
+    def leads(self):
+        """Whether this node leads, as it has said last."""
+        if not self.is_alive():
+            return False
+        words = [event["to"] for event in self.cluster()["events"] if event["kind"] == "leadership"]
+        return words[-1:] == ["leading"]
 
     def quarantined(self, server):
         """Why hadal keeps a server apart, or None."""

@@ -14,6 +14,7 @@ from .disk import Disk
 from .gateway import LabGateway
 from .network import Loopback, Network
 from .server import LabServer
+from .store import LabStore
 from .supervisor import Supervisor
 
 SCHEMA = (
@@ -30,9 +31,10 @@ class Lab:
     `by_hand` is for a hadal without failover: the lab then promotes by itself.
     """
 
-    def __init__(self, folder, template, binary, servers=3, network=True, by_hand=False, disks=(), **gateway):
+    def __init__(self, folder, template, binary, servers=3, network=True, by_hand=False, disks=(), nodes=1, **gateway):
         names = [f"db{number}" for number in range(1, servers + 1)]
-        hosts = [*names, "hadal", "clients", "island"]
+        labels = ["hadal", *(f"hadal{number}" for number in range(2, nodes + 1))]
+        hosts = [*names, *labels, *(["store"] if nodes > 1 else []), "clients", "island"]
         self.folder, self.by_hand, self.binary = folder, by_hand, binary
         ports = [3306] * servers if network else free_ports(servers)
         self.network = Network(hosts) if network else Loopback(hosts)
@@ -41,10 +43,13 @@ class Lab:
             LabServer(folder / name, template, number, port, name, self.network, self.disks.get(name))
             for number, (name, port) in enumerate(zip(names, ports, strict=True), 1)
         ]
-        ports = (6033, 6080) if network else free_ports(2)
-        self.gateway = LabGateway(
-            binary, folder / "hadal", self.servers, self.network, ports, failover=not by_hand, **gateway
-        )
+        self.store = LabStore(folder / "store", self.network) if nodes > 1 else None
+        self.gateways = []
+        for label in labels:
+            ports = (6033, 6080) if network else free_ports(2)
+            options = {"name": label, "failover": not by_hand, "store": self.store, **gateway}
+            self.gateways.append(LabGateway(binary, folder / label, self.servers, self.network, ports, **options))
+        self.gateway = self.gateways[0]
         if "hadal" in self.disks:
             self.disks["hadal"].take_over(self.gateway.data_dir)
         self.supervisor = Supervisor()
@@ -62,7 +67,10 @@ class Lab:
         first.sql(*SCHEMA)
         for other in others:
             other.catch_up_with(first)
-        self.gateway.start()
+        if self.store:
+            self.store.start()
+        for gateway in self.gateways:
+            gateway.start()
         return self
 
     # Who is what, as the servers say; hadal's opinion is not asked.
@@ -81,11 +89,23 @@ class Lab:
     def others(self, *these):
         return [server for server in self.servers if server not in these]
 
+    # Nodes of hadal.
+
+    def leader(self):
+        """The node that leads, once there is exactly one."""
+        leaders = lambda: [node for node in self.gateways if node.leads()]  # noqa: E731
+        return eventually(lambda: len(leaders()) == 1 and leaders()[0], within=30, what="one node of hadal leads")
+
+    def followers(self):
+        leader = self.leader()
+        return [node for node in self.gateways if node is not leader]
+
     # Clients.
 
-    def load(self, **size):
-        """Clients of hadal, on their own host."""
-        return self.load_at(self.gateway.host, self.gateway.port, **size)
+    def load(self, node=None, **size):
+        """Clients of hadal, on their own host; of the first node, or another."""
+        node = node or self.gateway
+        return self.load_at(node.host, node.port, **size)
 
     def load_at(self, host, port, on="clients", **size):
         """The same clients at any address. Loads that run together need `first` far apart, for their tokens."""
@@ -157,9 +177,12 @@ class Lab:
         self.supervisor.close()
         self.network.heal()
         try:
-            if self.gateway.process:
-                self.gateway.process.send_signal(signal.SIGCONT)
-                self.gateway.kill()
+            for gateway in self.gateways:
+                if gateway.process:
+                    gateway.process.send_signal(signal.SIGCONT)
+                    gateway.kill()
+            if self.store:
+                self.store.kill()
         finally:
             for server in self.servers:
                 server.destroy()

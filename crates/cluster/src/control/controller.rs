@@ -2,18 +2,19 @@
 
 mod cloning;
 mod failing_over;
+mod following;
 mod judging;
 mod mending;
 mod obeying;
 mod term;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use coordination::{Standing, Versioned};
+use coordination::{Assembly, Standing, Versioned};
 use tokio::sync::{mpsc, watch};
-use topology::Writes;
+use tokio::time::Instant;
 
 use super::acknowledging::Acknowledging;
 use super::healing::Healing;
@@ -22,8 +23,9 @@ use super::scheduling::Scheduling;
 use super::{Coordination, Ordered, Orders, Steering};
 use crate::board::Picture;
 use crate::events::EventKind;
-use crate::execute::StepError;
+use crate::execute::{StepError, while_leading};
 use crate::options::{FailoverMode, ObserveOptions};
+use following::Followed;
 
 /// Without news, the leadership and the flags are looked at this often.
 const TICK: Duration = Duration::from_millis(250);
@@ -69,6 +71,11 @@ pub(crate) struct Controller {
     reopened: Option<Instant>,
     /// What the service was told last: every directive makes a picture, and a picture wakes the controller.
     heals: Option<bool>,
+    /// The other nodes.
+    assembly: watch::Receiver<Assembly>,
+    followed: Followed,
+    /// Since when members are not there.
+    absent: HashMap<String, Instant>,
 }
 
 impl Controller {
@@ -80,6 +87,7 @@ impl Controller {
         gate: Orders,
         orders: mpsc::Receiver<Ordered>,
     ) -> Self {
+        let assembly = coordination.attendance.watch();
         Self {
             options,
             coordination,
@@ -103,6 +111,9 @@ impl Controller {
             unstuck: None,
             reopened: None,
             heals: None,
+            assembly,
+            followed: Followed::default(),
+            absent: HashMap::new(),
         }
     }
 
@@ -117,6 +128,7 @@ impl Controller {
                     None => return,
                 },
                 changed = self.pictures.changed() => if changed.is_err() { return },
+                changed = self.assembly.changed() => if changed.is_err() { return },
                 _ = ticks.tick() => {}
             }
             let picture = self.pictures.borrow_and_update().clone();
@@ -131,23 +143,28 @@ impl Controller {
 
     /// One look at how things are.
     async fn consider(&mut self, picture: &Picture) -> Result<(), StepError> {
+        self.remark(picture);
         let Some(leadership) = self.coordination.election.leadership() else {
+            self.steering.lead(None);
+            // Whoever leads now decides.
+            self.begin_following();
             if self.term.take().is_some() {
-                // Whoever leads now decides; what happens is seen on the servers.
-                self.steering.writes(Writes::Open).await?;
                 self.steering.note(EventKind::Leadership, None, "leading", "not leading", "").await;
             }
+            self.follow(picture).await?;
             let others =
                 matches!(self.coordination.election.standing(), Standing::Following { leader: Some(_) });
             return self
                 .tell_whether_it_heals(others && self.options.control.failover == FailoverMode::Auto)
                 .await;
         };
-        self.begin_term(picture, &leadership).await?;
         if self.term != Some(leadership.token()) {
-            // Something unfinished comes first.
-            return Ok(());
+            self.followed.led = true;
+            // Whatever was unfinished is done now, or comes first the next time: this picture is from before.
+            return self.begin_term(picture, &leadership).await;
         }
+        self.steering.repeat().await?;
+        self.strike_off(&leadership).await?;
         self.read_flags(&picture.situation.cluster).await?;
         let situation = self.situation(picture);
         self.record_acknowledgers(&situation, picture, &leadership).await?;
@@ -158,6 +175,8 @@ impl Controller {
         self.tell_whether_it_heals(auto).await?;
         if auto {
             self.preparation.consider(&self.options, picture, self.verdict).await;
+            // A successor must know why they hear nothing.
+            self.steering.prepared(self.preparation.asked()).await?;
         }
         if let Some(why) = dead
             && auto
@@ -165,13 +184,13 @@ impl Controller {
         {
             self.fail_over(&situation, &leadership, &why).await
         } else if auto && picture.complete && self.has_come_back_closed(&situation) {
-            self.reopen(&situation, &leadership).await
+            while_leading(&leadership, self.reopen(&situation, &leadership)).await
         } else if auto && picture.stuck_for >= STUCK {
-            self.unstick(&situation).await
+            while_leading(&leadership, self.unstick(&situation)).await
         } else {
             let (options, coordination, steering) = (&self.options, &self.coordination, &self.steering);
             self.scheduling.consider(options, coordination, steering, &situation, &leadership).await?;
-            self.heal(&situation).await
+            while_leading(&leadership, self.heal(&situation)).await
         }
     }
 

@@ -1,6 +1,8 @@
 //! What the controller needs of the coordination store.
 
-use coordination::{AcknowledgerSets, ElectionHandle, Epochs, Journal, MaintenanceFlags, Schedules};
+use coordination::{
+    AcknowledgerSets, Attendance, ElectionHandle, Epochs, Journal, MaintenanceFlags, Schedules,
+};
 
 /// Everything that lasts longer than the process. Cheap to clone.
 #[derive(Clone)]
@@ -12,4 +14,6 @@ pub struct Coordination {
     pub acknowledgers: AcknowledgerSets,
     pub maintenance: MaintenanceFlags,
     pub schedules: Schedules,
+    /// The other nodes that look after it; somebody else runs the attendant.
+    pub attendance: Attendance,
 }

@@ -1,8 +1,9 @@
 //! Servers that fell out of replication and come back.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use topology::Extra;
 
 use crate::plan::{Rejoin, Situation, rejoin};
@@ -64,6 +65,11 @@ impl Healing {
     pub(super) fn left_out(&mut self, server: &str) {
         self.away.insert(server.to_owned());
         self.stragglers.insert(server.to_owned());
+    }
+
+    /// Somebody has stopped its threads, or may have.
+    pub(super) fn touched(&mut self, server: &str) {
+        self.away.insert(server.to_owned());
     }
 
     /// Notes who is away, and who is well again.

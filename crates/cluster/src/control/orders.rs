@@ -65,6 +65,9 @@ pub enum OrderError {
     /// Not now, or not here.
     #[error("{0}")]
     Unavailable(String),
+    /// Another node leads; its admin API, where it has one that can be reached, takes the order.
+    #[error("{node} leads the cluster: give the order there{}", .admin.as_ref().map(|at| format!(" (http://{at})")).unwrap_or_default())]
+    Elsewhere { node: String, admin: Option<String> },
 }
 
 /// An order with who waits for its outcome.

@@ -72,6 +72,16 @@ impl Preparation {
         self.asked.iter().any(|asked| asked == server)
     }
 
+    /// Who was asked to stop.
+    pub(super) fn asked(&self) -> &[String] {
+        &self.asked
+    }
+
+    /// A leader before asked them.
+    pub(super) fn adopt(&mut self, servers: Vec<String>) {
+        self.asked = servers;
+    }
+
     /// A failover has taken them over.
     pub(super) fn forget(&mut self) {
         self.asked.clear();

@@ -1,8 +1,13 @@
-//! The controller's way to the service: directives that are in the view when the call returns.
+//! The controller's way to the service: directives that are in the view when the call returns. A leader's are told to the other
+//! nodes as well.
 
+use std::time::Duration;
+
+use coordination::Leadership;
 use tokio::sync::{mpsc, oneshot};
 use topology::Writes;
 
+use super::Voice;
 use crate::events::{Event, EventKind};
 use crate::execute::StepError;
 use crate::observe::probe::Observation;
@@ -11,11 +16,12 @@ use crate::report::{Directive, Report};
 #[derive(Clone)]
 pub(crate) struct Steering {
     reports: mpsc::Sender<Report>,
+    voice: Voice,
 }
 
 impl Steering {
-    pub(crate) fn new(reports: mpsc::Sender<Report>) -> Self {
-        Self { reports }
+    pub(crate) fn new(reports: mpsc::Sender<Report>, voice: Voice) -> Self {
+        Self { reports, voice }
     }
 
     async fn direct(&self, directive: Directive) -> Result<(), StepError> {
@@ -25,12 +31,66 @@ impl Steering {
         waiting.await.map_err(|_| StepError::Stopping)
     }
 
+    /// In whose name the other nodes are told something.
+    pub(crate) fn lead(&self, leadership: Option<&Leadership>) {
+        self.voice.lead(leadership);
+    }
+
+    /// Here and on all other nodes. They hold before this one does, so that clients here wait less.
     pub(crate) async fn writes(&self, writes: Writes) -> Result<(), StepError> {
+        if matches!(writes, Writes::Held { .. }) {
+            self.voice.hold(&writes).await?;
+            return self.set_writes(writes).await;
+        }
+        self.set_writes(writes.clone()).await?;
+        self.voice.tell(&writes).await
+    }
+
+    /// Here alone.
+    pub(crate) async fn set_writes(&self, writes: Writes) -> Result<(), StepError> {
         self.direct(Directive::Writes(writes)).await
     }
 
-    pub(crate) async fn next_epoch(&self, number: u64) -> Result<(), StepError> {
+    /// Here and on all other nodes, for which it waits: briefly, or for `patience`.
+    pub(crate) async fn next_epoch(&self, number: u64, patience: Option<Duration>) -> Result<(), StepError> {
+        self.set_next_epoch(number).await?;
+        self.voice.fence(number, patience).await
+    }
+
+    /// Here alone.
+    pub(crate) async fn set_next_epoch(&self, number: u64) -> Result<(), StepError> {
         self.direct(Directive::NextEpoch(number)).await
+    }
+
+    /// The newest epoch that was told here, by this node or to it.
+    pub(crate) fn told_epoch(&self) -> u64 {
+        self.voice.epoch()
+    }
+
+    /// Another node told it.
+    pub(crate) fn heard_epoch(&self, number: u64) {
+        self.voice.set_epoch(number);
+    }
+
+    /// The epoch as it is, with which a leader begins.
+    pub(crate) async fn begin_with_epoch(&self, number: u64) -> Result<(), StepError> {
+        self.voice.set_epoch(number);
+        self.epoch(number).await
+    }
+
+    /// Tells the other nodes what they could not be told before.
+    pub(crate) async fn repeat(&self) -> Result<(), StepError> {
+        self.voice.repeat().await
+    }
+
+    /// Replicas that were asked to stop receiving.
+    pub(crate) async fn prepared(&self, servers: &[String]) -> Result<(), StepError> {
+        self.voice.prepared(servers).await
+    }
+
+    /// Has all servers looked at now.
+    pub(crate) async fn look(&self) -> Result<(), StepError> {
+        self.direct(Directive::Look).await
     }
 
     pub(crate) async fn epoch(&self, number: u64) -> Result<(), StepError> {

@@ -122,7 +122,7 @@ pub(super) async fn catch_up(
         link.close().await;
         return Ok(());
     }
-    link.client().set_timeout(limit + Duration::from_secs(2));
+    link.set_timeout(limit + Duration::from_secs(2));
     let sql = format!("SELECT MASTER_GTID_WAIT('{position}', {:.3}) AS outcome", limit.as_secs_f64());
     let rows = link.query("catching up", &sql).await?;
     if rows.get(0, "outcome") != Some("0") {

@@ -1,18 +1,17 @@
 //! Going through a plan.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordination::{Action, Leadership, Versioned};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use topology::{Position, Writes};
+use tokio::time::Instant;
+use topology::Writes;
 
+use super::looking::{last_position, look, look_again};
+use super::together::{all, each, while_leading};
 use super::{StepError, demote, promote, replica};
 use crate::control::{Coordination, Steering};
-use crate::observe::probe::{Observation, probe};
-use crate::observe::session;
 use crate::options::ObserveOptions;
 use crate::plan::{Kind, Plan, Situation, Step, failover};
 
@@ -63,7 +62,8 @@ impl Runner<'_> {
                     held.get_or_insert_with(Instant::now);
                 }
                 tracing::info!(cluster = self.plan.cluster, step = step.name(), "a step begins");
-                let made = self.make(&step).await;
+                let leadership = self.leadership;
+                let made = while_leading(leadership, self.make(&step)).await;
                 tracing::info!(
                     cluster = self.plan.cluster,
                     step = step.name(),
@@ -76,7 +76,7 @@ impl Runner<'_> {
                     if error.ends_our_part() {
                         return Outcome::Unfinished(error);
                     }
-                    if self.may_undo(at) {
+                    if self.may_undo(at.max(done)) {
                         return self.undo(error).await;
                     }
                     if failures > 20 {
@@ -139,14 +139,16 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Until a server is promoted, everything can be as it was.
+    /// Until a server is promoted, everything can be as it was. Of what somebody else began, the step after the last one that was
+    /// noted may have been made, too.
     fn may_undo(&self, at: usize) -> bool {
         let promoted = self.plan.steps.iter().position(|s| matches!(s, Step::Promote { .. }));
         promoted.is_none_or(|promoted| at < promoted)
     }
 
     async fn undo(mut self, error: StepError) -> Outcome {
-        match self.try_undo(&error).await {
+        let leadership = self.leadership;
+        match while_leading(leadership, self.try_undo(&error)).await {
             Ok(()) => Outcome::Undone(error),
             Err(undoing) => {
                 tracing::error!(cluster = self.plan.cluster, %error, %undoing, "a plan cannot be undone now");
@@ -176,7 +178,7 @@ impl Runner<'_> {
             Kind::Switchover => Writes::Open,
             Kind::Failover => Writes::Refused { why: error.to_string().into() },
         };
-        self.look_again().await;
+        look_again(self.options, self.steering, &self.situation).await;
         self.steering.writes(writes).await?;
         self.finish(json!({"done": false, "undone": error.to_string()})).await
     }
@@ -214,7 +216,7 @@ impl Runner<'_> {
             Step::AwaitAcknowledger { server } => promote::await_acknowledger(self.options, server).await,
             Step::Open { server } => promote::open(self.options, server).await,
             Step::Release => {
-                self.look_again().await;
+                look_again(self.options, self.steering, &self.situation).await;
                 self.steering.writes(Writes::Open).await
             }
         }
@@ -235,7 +237,10 @@ impl Runner<'_> {
             let next = self.coordination.epochs.open_next(cluster, current, self.leadership).await?;
             self.epoch = Some(next.value.number);
         }
-        self.steering.next_epoch(self.epoch.unwrap_or_default()).await
+        // Where commits wait for nobody, a node that is cut off may still write to the old primary: until its session is over.
+        let patience = (self.plan.kind == Kind::Failover && !self.options.control.lossless)
+            .then_some(self.options.control.session_end);
+        self.steering.next_epoch(self.epoch.unwrap_or_default(), patience).await
     }
 
     /// One that cannot follow now is looked after later; one at least must.
@@ -301,21 +306,6 @@ impl Runner<'_> {
         }
         Ok(())
     }
-
-    /// The service learns how the servers are now, instead of with its next looks.
-    async fn look_again(&self) {
-        let servers: Vec<String> =
-            self.situation.members.iter().filter(|m| m.up).map(|m| m.server.clone()).collect();
-        let seen = each(self.options, &servers, |o, s| async move { look(&o, &s).await }).await;
-        // The primary last: with the others following it, it is believed at once.
-        let (last, first): (Vec<_>, Vec<_>) =
-            seen.into_iter().partition(|(server, _)| *server == self.plan.new);
-        for (server, seen) in first.into_iter().chain(last) {
-            if let Ok(seen) = seen {
-                self.steering.seen(server, seen).await;
-            }
-        }
-    }
 }
 
 /// As the journal calls a plan that replaces the one of the beginning.
@@ -329,46 +319,6 @@ pub(crate) fn plan_of(action: &Action) -> Result<Plan, serde_json::Error> {
 
 fn steps_made(action: &Action) -> usize {
     action.steps.iter().filter(|step| step.name != REPLANNED).count()
-}
-
-async fn look(options: &ObserveOptions, server: &str) -> Result<Observation, StepError> {
-    let failed = |error| StepError::Server { server: server.to_owned(), doing: "looking at it", error };
-    let address = server
-        .parse()
-        .map_err(|error| StepError::Unexpected { server: server.to_owned(), why: format!("{error}") })?;
-    let mut client = session::open(options, &address, "control").await.map_err(failed)?;
-    let node = options.heartbeat.then_some(options.node.as_str());
-    let seen = probe(&mut client, node).await.map_err(failed);
-    client.close().await;
-    seen
-}
-
-async fn last_position(options: &ObserveOptions, server: &str) -> Result<Position, StepError> {
-    Ok(look(options, server).await?.written)
-}
-
-/// Does the same on several servers at once.
-async fn each<F, R, T>(
-    options: &Arc<ObserveOptions>,
-    servers: &[String],
-    work: F,
-) -> Vec<(String, Result<T, StepError>)>
-where
-    F: Fn(Arc<ObserveOptions>, String) -> R,
-    R: Future<Output = Result<T, StepError>> + Send + 'static,
-    T: Send + 'static,
-{
-    let mut tasks = JoinSet::new();
-    for server in servers {
-        let doing = work(options.clone(), server.clone());
-        let server = server.clone();
-        tasks.spawn(async move { (server, doing.await) });
-    }
-    tasks.join_all().await
-}
-
-fn all(outcomes: Vec<(String, Result<(), StepError>)>) -> Result<(), StepError> {
-    outcomes.into_iter().try_for_each(|(_, outcome)| outcome)
 }
 
 #[cfg(test)]

@@ -18,7 +18,14 @@ pub(super) struct Link {
     pub(super) server: String,
     /// A MySQL server, not MariaDB.
     pub(super) is_mysql: bool,
-    client: Client,
+    line: Line,
+}
+
+/// What statements go through.
+enum Line {
+    Server(Box<Client>),
+    #[cfg(test)]
+    Model(crate::simulation::Session),
 }
 
 impl Link {
@@ -27,9 +34,15 @@ impl Link {
             .parse()
             .map_err(|error| StepError::Unexpected { server: server.to_owned(), why: format!("{error}") })?;
         let fail = |error| StepError::Server { server: server.to_owned(), doing: "connecting", error };
+        #[cfg(test)]
+        if let Some(model) = &options.model {
+            let session = model.connect(&address).await.map_err(fail)?;
+            return Ok(Self { server: server.to_owned(), is_mysql: false, line: Line::Model(session) });
+        }
         let mut client = session::open(options, &address, "control").await.map_err(fail)?;
         client.set_timeout(PATIENCE);
-        Ok(Self { server: server.to_owned(), is_mysql: flavour::is_mysql(&client), client })
+        let is_mysql = flavour::is_mysql(&client);
+        Ok(Self { server: server.to_owned(), is_mysql, line: Line::Server(Box::new(client)) })
     }
 
     pub(super) async fn exec(&mut self, doing: &'static str, sql: &str) -> Result<(), StepError> {
@@ -37,7 +50,11 @@ impl Link {
     }
 
     pub(super) async fn query(&mut self, doing: &'static str, sql: &str) -> Result<Rows, StepError> {
-        let answer = self.client.query(sql).await;
+        let answer = match &mut self.line {
+            Line::Server(client) => client.query(sql).await,
+            #[cfg(test)]
+            Line::Model(session) => session.query(sql).await,
+        };
         answer.map_err(|error| StepError::Server { server: self.server.clone(), doing, error })
     }
 
@@ -112,12 +129,21 @@ impl Link {
         StepError::TooSlow { server: self.server.clone(), what: what.into(), ms: limit.as_millis() }
     }
 
-    pub(super) fn client(&mut self) -> &mut Client {
-        &mut self.client
+    /// For every statement from now on.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        match &mut self.line {
+            Line::Server(client) => client.set_timeout(timeout),
+            #[cfg(test)]
+            Line::Model(_) => {}
+        }
     }
 
     pub(super) async fn close(self) {
-        self.client.close().await;
+        match self.line {
+            Line::Server(client) => client.close().await,
+            #[cfg(test)]
+            Line::Model(_) => {}
+        }
     }
 }
 

@@ -69,11 +69,15 @@ impl Observation {
         match before {
             Some(before) if self.durability.started == 0 => {
                 // These servers count in seconds.
-                self.started() > before.started().map(|at| at + Duration::from_secs(3))
+                self.durability.uptime < before.durability.uptime
+                    || self.started() > before.started().map(|at| at + Duration::from_secs(3))
             }
             Some(before) => self.durability.started != before.durability.started,
             None => {
-                self.durability.uptime < LATELY && self.channels.iter().any(|c| c.link() != Link::Connected)
+                // A primary has no connection that would tell.
+                let connected = |c: &Channel| c.link() == Link::Connected;
+                self.durability.uptime < LATELY
+                    && (self.channels.is_empty() || !self.channels.iter().all(connected))
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mysql_client::{Client, ClientError};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 use topology::{Address, ServerId};
 
 use super::pending::{self, Pending};
@@ -49,7 +50,8 @@ impl Watcher {
         let mut failures = 0_u32;
         loop {
             let began = Instant::now();
-            let seen = self.look_or_tell(&mut open).await.map_err(|error| Failure::of(&error, began));
+            let seen =
+                self.look_or_tell(&mut open).await.map_err(|error| Failure::of(&error, began.into_std()));
             failures = if seen.is_ok() { 0 } else { failures.saturating_add(1) };
             if self.reports.send(Report::Looked { server: self.id, seen: seen.map(Box::new) }).await.is_err()
             {
@@ -91,6 +93,10 @@ impl Watcher {
     /// A connection that breaks is replaced at once: it may have been killed on a healthy server. One on which nothing
     /// comes back says enough.
     async fn look(&self, open: &mut Option<Open>) -> Result<Observation, ClientError> {
+        #[cfg(test)]
+        if let Some(model) = &self.options.model {
+            return model.look(&self.address).await;
+        }
         if let Some(mut was_open) = open.take() {
             match self.look_through(&mut was_open).await {
                 Ok(observation) => {

@@ -88,6 +88,16 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
+impl Plan {
+    /// Servers that stop receiving on the way.
+    pub(crate) fn stopped(&self) -> impl Iterator<Item = &String> {
+        self.steps.iter().flat_map(|step| match step {
+            Step::StopReceiving { servers } => servers.as_slice(),
+            _ => &[],
+        })
+    }
+}
+
 /// Why there is no plan. The text says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{why}")]

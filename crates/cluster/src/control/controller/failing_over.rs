@@ -1,8 +1,7 @@
 //! Changing the primary, and saying why not.
 
-use std::time::Instant;
-
 use coordination::Leadership;
+use tokio::time::Instant;
 use topology::Writes;
 
 use super::{ATTEMPT_PAUSE, Controller};
@@ -96,7 +95,10 @@ impl Controller {
                     format!("in {} ms, statements were held for {} ms", took.as_millis(), held.as_millis()),
                 )
             }
-            Outcome::Undone(error) => ("undone", error.to_string()),
+            Outcome::Undone(error) => {
+                plan.stopped().for_each(|server| self.healing.touched(server));
+                ("undone", error.to_string())
+            }
             Outcome::Unfinished(error) => {
                 // Taken up again as if somebody else had left it.
                 self.term = None;

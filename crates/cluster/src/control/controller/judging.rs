@@ -5,6 +5,7 @@ use topology::Writes;
 use super::{Controller, QUIET};
 use crate::board::Picture;
 use crate::detect::death::{self, Patience, ReplicaSigns, Verdict};
+use crate::detect::majority;
 use crate::events::EventKind;
 use crate::execute::StepError;
 
@@ -22,7 +23,7 @@ impl Controller {
                 ReplicaSigns { stopped: signs.stopped && !by_us, ..signs.clone() }
             })
             .collect();
-        let verdict = death::judge(primary, &replicas, patience);
+        let verdict = self.with_the_others(death::judge(primary, &replicas, patience), picture);
         let (word, why) = match &verdict {
             Verdict::Alive => ("alive", ""),
             Verdict::Refusing(why) => ("refusing", why.as_str()),
@@ -46,5 +47,18 @@ impl Controller {
             Verdict::Dead(why) | Verdict::Stalled(why) => Some(why),
             _ => None,
         })
+    }
+
+    /// One node of several may be the one that is cut off: the dead are dead for a majority.
+    fn with_the_others(&self, verdict: Verdict, picture: &Picture) -> Verdict {
+        let Verdict::Dead(why) = verdict else { return verdict };
+        let Some(voices) = self.voices(picture.situation.primary.as_deref()) else {
+            return Verdict::Suspect(format!("{why}, but the other nodes of hadal are not known yet"));
+        };
+        match majority::agree(&voices) {
+            Ok(evidence) if evidence.is_empty() => Verdict::Dead(why),
+            Ok(evidence) => Verdict::Dead(format!("{why}; {evidence}")),
+            Err(evidence) => Verdict::Suspect(format!("{why}, but only {evidence}")),
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! What is put right without a change of the primary, where that is possible.
 
-use std::time::Instant;
-
 use coordination::Leadership;
+use tokio::time::Instant;
 use topology::{Extra, Writes};
 
 use super::{Controller, REOPEN_PAUSE, UNSTICK_PAUSE};
@@ -48,7 +47,8 @@ impl Controller {
         let closed =
             |p: &Member| p.up && p.read_only && p.restarted && p.replication.is_none() && !p.maintenance;
         let due = self.reopened.is_none_or(|at| at.elapsed() > REOPEN_PAUSE);
-        due && situation.primary().is_some_and(closed)
+        let deposed = |p: &Member| self.healing.is_deposed(&p.server);
+        due && situation.primary().is_some_and(|p| closed(p) && !deposed(p))
     }
 
     /// The primary takes writes again, if it has all that its replicas have; if it has lost the end of its binary log, one of

@@ -1,8 +1,9 @@
 //! What people order.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use coordination::{Leadership, Maintenance};
+use coordination::{Leadership, Maintenance, Standing};
+use tokio::time::Instant;
 
 use super::Controller;
 use crate::control::{Order, OrderError, OrderReport, Ordered};
@@ -19,11 +20,7 @@ impl Controller {
     }
 
     pub(super) async fn try_obey(&mut self, order: Order, dry_run: bool) -> Result<OrderReport, OrderError> {
-        let leadership = self.coordination.election.leadership().ok_or_else(|| {
-            OrderError::Unavailable(
-                "this node does not lead the cluster now, or the coordination store does not answer".into(),
-            )
-        })?;
+        let leadership = self.coordination.election.leadership().ok_or_else(|| self.not_here())?;
         let picture = self.pictures.borrow().clone();
         let situation = self.situation(&picture);
         let refused = |refusal: Refusal| OrderError::Refused(refusal.explained());
@@ -55,6 +52,19 @@ impl Controller {
                 self.set_maintenance(&situation, &server, on, reason, by).await
             }
         }
+    }
+
+    /// Who leads, where that is known.
+    fn not_here(&self) -> OrderError {
+        let election = &self.coordination.election;
+        if let Standing::Following { leader: Some(leader) } = election.standing() {
+            let node = leader.candidate;
+            let admin = self.assembly.borrow().present.get(&node).and_then(|remark| remark.admin.clone());
+            return OrderError::Elsewhere { node, admin };
+        }
+        OrderError::Unavailable(
+            "this node does not lead the cluster now, or the coordination store does not answer".into(),
+        )
     }
 
     pub(super) async fn order(

@@ -1,8 +1,8 @@
 //! What a term of office begins with, and what only the store knows.
 
-use std::time::Instant;
-
 use coordination::Leadership;
+use tokio::time::Instant;
+use topology::Writes;
 
 use super::{Controller, FLAGS_EVERY};
 use crate::board::Picture;
@@ -22,11 +22,16 @@ impl Controller {
             return Ok(());
         }
         let cluster = &picture.situation.cluster;
+        self.steering.lead(Some(leadership));
         if let Some(epoch) = self.coordination.epochs.current(cluster).await? {
-            self.steering.epoch(epoch.value.number).await?;
+            self.steering.begin_with_epoch(epoch.value.number).await?;
         }
         self.acknowledgers = self.coordination.acknowledgers.current(cluster).await?;
         self.scheduling.begin(self.coordination.schedules.current(cluster).await?);
+        // What a former leader did to them is not known.
+        picture.situation.members.iter().for_each(|member| self.healing.touched(&member.server));
+        let told = self.assembly.borrow().announcement.clone();
+        self.preparation.adopt(told.map(|told| told.value.prepared).unwrap_or_default());
         for action in self.coordination.journal.history(cluster).await? {
             let done = action.outcome.as_ref().is_some_and(|outcome| outcome["done"] == true);
             if let (true, Ok(plan)) = (done, plan_of(&action)) {
@@ -61,9 +66,16 @@ impl Controller {
             };
             let outcome = runner.run().await;
             self.after(&plan, &outcome).await;
+            if let Outcome::Undone(error) = &outcome {
+                // Where the primary lives, its return opens the line again.
+                (self.refused, self.verdict) = (Some(error.to_string()), None);
+            }
             if matches!(outcome, Outcome::Unfinished(_)) {
                 return Ok(());
             }
+        } else {
+            // Whatever all nodes were told before: nothing is under way.
+            self.steering.writes(Writes::Open).await?;
         }
         self.term = Some(leadership.token());
         self.steering.note(EventKind::Leadership, None, "not leading", "leading", "").await;

@@ -67,7 +67,7 @@ pub(in crate::execute) async fn catch_up(
     position: &Position,
     limit: Duration,
 ) -> Result<(), StepError> {
-    link.client().set_timeout(limit + Duration::from_secs(2));
+    link.set_timeout(limit + Duration::from_secs(2));
     let sql =
         format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', {:.3}) AS outcome", limit.as_secs_f64());
     let rows = link.query("catching up", &sql).await?;
