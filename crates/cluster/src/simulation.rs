@@ -27,8 +27,8 @@ use world::Outcome;
 
 const SEEDS: u64 = 500;
 /// After that, nothing goes wrong any more.
-pub(crate) const CALM: Duration = Duration::from_secs(7);
-pub(crate) const END: Duration = Duration::from_secs(16);
+pub(crate) const CALM: Duration = Duration::from_secs(6);
+pub(crate) const END: Duration = Duration::from_secs(14);
 
 fn simulate(seed: u64) -> Outcome {
     let runtime =

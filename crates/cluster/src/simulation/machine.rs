@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use topology::{GtidPosition, GtidState, MariaGtid};
+use topology::{GtidState, MariaGtid, Position};
 
 /// One transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) struct Source {
     pub(super) error: String,
     pub(super) applies: bool,
     /// Both threads stop there.
-    pub(super) until: Option<GtidPosition>,
+    pub(super) until: Option<Position>,
     /// When something last came.
     pub(super) heard: Duration,
     pub(super) heartbeats: u64,
@@ -66,15 +66,15 @@ pub(super) struct Machine {
     pub(super) history: GtidState,
     pub(super) relay: Vec<Entry>,
     pub(super) source: Option<Source>,
-    pub(super) slave_pos: GtidPosition,
+    pub(super) slave_pos: Position,
     pub(super) waiting: Vec<Waiting>,
     /// Statements that arrived while it stood still, each in its session.
     pub(super) inbox: Vec<(u64, u64)>,
     pub(super) answers: BTreeMap<u64, Answer>,
 }
 
-pub(super) fn position(entry: Option<&Entry>) -> GtidPosition {
-    let mut position = GtidPosition::default();
+pub(super) fn position(entry: Option<&Entry>) -> Position {
+    let mut position = Position::default();
     entry.into_iter().for_each(|entry| position.advance(entry.gtid));
     position
 }
@@ -95,7 +95,7 @@ impl Machine {
             history: GtidState::default(),
             relay: Vec::new(),
             source: None,
-            slave_pos: GtidPosition::default(),
+            slave_pos: Position::default(),
             waiting: Vec::new(),
             inbox: Vec::new(),
             answers: BTreeMap::new(),
@@ -111,18 +111,18 @@ impl Machine {
     }
 
     /// `gtid_binlog_pos`.
-    pub(super) fn written(&self) -> GtidPosition {
+    pub(super) fn written(&self) -> Position {
         position(self.log.last())
     }
 
     /// `gtid_current_pos`.
-    pub(super) fn reached(&self) -> GtidPosition {
+    pub(super) fn reached(&self) -> Position {
         let mut reached = self.slave_pos.clone();
         reached.advance_all(&self.written());
         reached
     }
 
-    pub(super) fn received(&self) -> GtidPosition {
+    pub(super) fn received(&self) -> Position {
         if self.relay.is_empty() { self.slave_pos.clone() } else { position(self.relay.last()) }
     }
 
@@ -249,7 +249,7 @@ impl Machine {
 
 impl Machine {
     /// It has written something that it has not received: strict replication stops there.
-    pub(super) fn log_ends_apart(&self, received: &GtidPosition) -> bool {
+    pub(super) fn log_ends_apart(&self, received: &Position) -> bool {
         self.relay.is_empty() && !self.log.is_empty() && self.written() != *received
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mysql_client::{ClientError, Rows};
 use tokio::time::{Instant, sleep};
-use topology::Address;
+use topology::{Address, Position};
 
 use super::statements;
 use super::world::{SERVERS, Servers, Shared, lock};
@@ -119,6 +119,9 @@ fn observe(servers: &Servers, server: usize) -> Observation {
         history: machine.history.clone(),
         base: machine.slave_pos.clone(),
         logs: true,
+        keeps_received: false,
+        can_wait: true,
+        wait_for: 1,
         waits: machine.waits,
         timeout_ms: 4_294_967_295,
         waiting_works: machine.waits,
@@ -132,11 +135,14 @@ fn observe(servers: &Servers, server: usize) -> Observation {
         ended: Instant::now().into_std(),
         version: "10.11.6-MariaDB".into(),
         server_id: machine.id(),
+        uuid: None,
         identity: (format!("db{}", server + 1), "3306".into()),
         read_only: machine.read_only,
         position: machine.slave_pos.clone(),
         written: machine.written(),
         reached: machine.reached(),
+        purged: Position::default(),
+        unprepared: None,
         channels,
         durability,
         beat: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use coordination::simulated::{Dice, Network, NodeClock, Process, Stopped, World};
 use coordination::{
     AcknowledgerSets, Attendance, Election, ElectionOptions, Epochs, Journal, Keyspace, MaintenanceFlags,
+    Schedules,
 };
 use mysql_client::Secret;
 use tokio::task::{JoinHandle, LocalSet};
@@ -45,7 +46,8 @@ impl Node {
             epochs: Epochs::new(way.clone(), keyspace.clone()),
             journal: Journal::new(way.clone(), keyspace.clone()),
             acknowledgers: AcknowledgerSets::new(way.clone(), keyspace.clone()),
-            maintenance: MaintenanceFlags::new(way, keyspace),
+            maintenance: MaintenanceFlags::new(way.clone(), keyspace.clone()),
+            schedules: Schedules::new(way, keyspace),
             attendance,
         };
         let (service, handle) = ClusterService::new("main", observing(&name, Model::new(servers, number)));

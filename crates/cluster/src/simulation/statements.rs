@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mysql_client::{ClientError, Rows};
 use mysql_wire::ServerError;
-use topology::GtidPosition;
+use topology::Position;
 
 use super::machine::Machine;
 use super::world::Servers;
@@ -50,7 +50,7 @@ pub(super) fn answer(
 }
 
 fn wait(machine: &Machine, sql: &str, asked: Duration, now: Duration) -> Said {
-    let position: GtidPosition = sql.split('\'').nth(1).unwrap().parse().unwrap();
+    let position: Position = sql.split('\'').nth(1).unwrap().parse().unwrap();
     let limit = sql.split(", ").nth(1).unwrap().split(')').next().unwrap().parse().unwrap();
     let outcome = |text: &str| Some(Ok(row(&["outcome"], vec![text.to_owned()])));
     if machine.slave_pos.covers(&position) {
@@ -71,6 +71,12 @@ fn on_one(machine: &mut Machine, sql: &str, now: Duration) -> Result<Rows, Clien
             _ => panic!("the model does not know {sql}"),
         };
         return Ok(row(&[column], vec![value]));
+    }
+    if sql.contains("information_schema.GLOBAL_STATUS") {
+        return Ok(row(&["id", "uptime"], vec![machine.id().to_string(), "9000".to_owned()]));
+    }
+    if sql.contains("FROM mysql.event") {
+        return Ok(Rows::of(&["db"], Vec::new()));
     }
     if sql.contains("COMMAND = 'Slave_worker'") {
         return Ok(row(&["busy"], vec![u8::from(!machine.relay.is_empty()).to_string()]));
@@ -137,7 +143,7 @@ fn set(machine: &mut Machine, variable: &str, now: Duration) -> Result<Rows, Cli
         }
         "rpl_semi_sync_slave_enabled=1" => machine.acknowledges = true,
         "rpl_semi_sync_slave_enabled=0" => machine.acknowledges = false,
-        _ if variable.contains("timeout=") => {}
+        _ if variable.contains("timeout=") || variable.starts_with("event_scheduler=") => {}
         _ => panic!("the model does not know SET GLOBAL {variable}"),
     }
     Ok(Rows::default())

@@ -8,7 +8,7 @@ use cluster::{
     OrderError, OrderReport, Secret,
 };
 use coordination::{
-    AcknowledgerSets, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace, MaintenanceFlags,
+    AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace, MaintenanceFlags,
     Schedules, Store,
 };
 use tempfile::TempDir;
@@ -63,6 +63,10 @@ impl Controlled {
         let (candidate, election) = Election::new(store.clone(), &keys, election).unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(candidate.run(stopping()));
+        let lease = Duration::from_secs(5);
+        let (attendance, attendant) =
+            Attendance::new(store.clone(), &keys, "main", "node", None, lease).unwrap();
+        tasks.spawn(attendant.run(stopping()));
         options.control.keep_in = Some(folder.path().join("extra"));
         let (service, handle) = ClusterService::new("main", options);
         let service = service.controlled(Coordination {
@@ -72,6 +76,7 @@ impl Controlled {
             acknowledgers: AcknowledgerSets::new(store.clone(), keys.clone()),
             maintenance: MaintenanceFlags::new(store.clone(), keys.clone()),
             schedules: Schedules::new(store, keys),
+            attendance,
         });
         tasks.spawn(service.run(stopping()));
         let controlled = Self { handle, tasks, stop, _folder: folder };

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod assembly;
 mod cuttable;
 mod documents;
 mod elections;
@@ -51,6 +52,7 @@ const SHARED: &[Case] = cases![
     documents::an_epoch_is_opened_once,
     documents::maintenance_is_set_and_cleared,
     documents::a_node_is_listed_while_it_lives,
+    assembly::nodes_hear_their_leader_and_are_missed,
     locks::a_lock_has_one_holder_and_rising_tokens,
     locks::a_lock_that_is_not_renewed_lapses,
     locks::a_lock_whose_holder_is_long_gone_is_free_at_once,

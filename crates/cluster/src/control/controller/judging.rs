@@ -58,7 +58,7 @@ impl Controller {
         match majority::agree(&voices) {
             Ok(evidence) if evidence.is_empty() => Verdict::Dead(why),
             Ok(evidence) => Verdict::Dead(format!("{why}; {evidence}")),
-            Err(evidence) => Verdict::Suspect(format!("{why}, but only {evidence}")),
+            Err(evidence) => Verdict::CutOff(format!("{why}, but only {evidence}")),
         }
     }
 }
