@@ -258,8 +258,7 @@ impl Attendance {
         let all = assembly.wait_for(|assembly| deaf(assembly).is_empty());
         // An error means that the attendant has ended, and with it our knowledge.
         let _ = tokio::time::timeout(patience, all).await.map(drop);
-        let left = deaf(&self.assembly.borrow());
-        left
+        deaf(&self.assembly())
     }
 
     /// Strikes off a member that is gone for good.

@@ -132,7 +132,7 @@ impl Controller {
                 _ = ticks.tick() => {}
             }
             let picture = self.pictures.borrow_and_update().clone();
-            if let Err(error) = self.consider(&picture).await {
+            if let Err(error) = Box::pin(self.consider(&picture)).await {
                 if matches!(error, StepError::Stopping) {
                     return;
                 }
@@ -184,7 +184,7 @@ impl Controller {
         {
             self.fail_over(&situation, &leadership, &why).await
         } else if auto && picture.complete && self.has_come_back_closed(&situation) {
-            while_leading(&leadership, self.reopen(&situation, &leadership)).await
+            while_leading(&leadership, Box::pin(self.reopen(&situation, &leadership))).await
         } else if auto && picture.stuck_for >= STUCK {
             while_leading(&leadership, self.unstick(&situation)).await
         } else {
