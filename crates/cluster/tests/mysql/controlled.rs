@@ -8,8 +8,8 @@ use cluster::{
     OrderError, OrderReport, Secret,
 };
 use coordination::{
-    AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace, MaintenanceFlags,
-    Schedules, Store,
+    AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace,
+    MaintenanceFlags, Schedules, Store,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
