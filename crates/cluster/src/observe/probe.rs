@@ -74,10 +74,7 @@ impl Observation {
             }
             Some(before) => self.durability.started != before.durability.started,
             None => {
-                // A primary has no connection that would tell.
-                let connected = |c: &Channel| c.link() == Link::Connected;
-                self.durability.uptime < LATELY
-                    && (self.channels.is_empty() || !self.channels.iter().all(connected))
+                self.durability.uptime < LATELY && self.channels.iter().any(|c| c.link() != Link::Connected)
             }
         }
     }
