@@ -129,6 +129,7 @@ fn observe(servers: &Servers, server: usize) -> Observation {
         waiting: u32::try_from(machine.waiting.len()).unwrap(),
         acknowledges: machine.acknowledges && receives,
         uptime: Duration::from_secs(uptime.as_secs()),
+        started: 1000 * i64::from(machine.starts),
     };
     Observation {
         began: Instant::now().into_std(),
@@ -146,6 +147,7 @@ fn observe(servers: &Servers, server: usize) -> Observation {
         channels,
         durability,
         beat: None,
+        pending_write: None,
         replicas: Vec::new(),
     }
 }

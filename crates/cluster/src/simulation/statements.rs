@@ -67,6 +67,7 @@ fn on_one(machine: &mut Machine, sql: &str, now: Duration) -> Result<Rows, Clien
             "gtid_binlog_pos" => machine.written().to_string(),
             "gtid_current_pos" => machine.reached().to_string(),
             "read_only" => u8::from(machine.read_only).to_string(),
+            "event_scheduler" => "ON".to_owned(),
             "rpl_semi_sync_master_enabled" => u8::from(machine.waits).to_string(),
             _ => panic!("the model does not know {sql}"),
         };
