@@ -25,6 +25,9 @@ pub struct SessionStatus {
     /// Why it keeps that connection.
     pub pinned_by: Vec<&'static str>,
     pub statements: u64,
+    /// Whether its open transaction can be replayed on another primary: `idle` without one, `ready`, or why not. `None` where
+    /// `transaction_replay` is off.
+    pub replay: Option<&'static str>,
 }
 
 pub(crate) fn sessions(core: &Core) -> Vec<SessionStatus> {
@@ -51,6 +54,7 @@ pub(crate) fn sessions(core: &Core) -> Vec<SessionStatus> {
                 thread_id: backend.map(|(_, thread)| thread),
                 pinned_by: session.pins().names(),
                 statements: session.statements.load(Ordering::Relaxed),
+                replay: crate::session::replay_described(session.replay.load(Ordering::Relaxed)),
             }
         })
         .collect()
