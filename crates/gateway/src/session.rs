@@ -262,6 +262,8 @@ pub(crate) struct Session {
     scramble: [u8; 20],
     /// What is kept of the open transaction, where `transaction_replay` is on.
     replay: Option<Box<replay::Replay>>,
+    /// The server may have got the statement that was sent last.
+    sent: bool,
     /// What is kept of a `COMMIT`, where `commit_journal` is on.
     journal: Option<Box<outcome::Journal>>,
 }
@@ -325,6 +327,7 @@ impl Session {
             split_left: false,
             split_replica: None,
             replay: None,
+            sent: false,
             journal: None,
             worker,
             shared,

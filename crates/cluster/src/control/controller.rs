@@ -4,6 +4,7 @@ mod failing_over;
 mod judging;
 mod mending;
 mod obeying;
+mod read_only;
 mod term;
 
 use std::collections::HashSet;
@@ -52,6 +53,9 @@ pub(crate) struct Controller {
     acknowledgers: Option<Versioned<coordination::Acknowledgers>>,
     maintenance: HashSet<String>,
     flags_read: Option<Instant>,
+    /// People want no writes.
+    mode: Option<coordination::ReadOnly>,
+    mode_read: Option<Instant>,
     /// In which term the journal was read.
     term: Option<coordination::Token>,
     last_failover: Option<Instant>,
@@ -91,6 +95,8 @@ impl Controller {
             acknowledgers: None,
             maintenance: HashSet::new(),
             flags_read: None,
+            mode: None,
+            mode_read: None,
             term: None,
             last_failover: None,
             last_attempt: None,
@@ -128,6 +134,7 @@ impl Controller {
 
     /// One look at how things are.
     async fn consider(&mut self, picture: &Picture) -> Result<(), StepError> {
+        self.follow_mode(&picture.situation.cluster).await?;
         let Some(leadership) = self.coordination.election.leadership() else {
             if self.term.take().is_some() {
                 // Whoever leads now decides; what happens is seen on the servers.

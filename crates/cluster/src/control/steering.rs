@@ -1,5 +1,7 @@
 //! The controller's way to the service: directives that are in the view when the call returns.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 use topology::Writes;
 
@@ -39,6 +41,10 @@ impl Steering {
 
     pub(crate) async fn heals(&self, heals: bool) -> Result<(), StepError> {
         self.direct(Directive::Heals(heals)).await
+    }
+
+    pub(crate) async fn read_only(&self, why: Option<Arc<str>>) -> Result<(), StepError> {
+        self.direct(Directive::ReadOnly(why)).await
     }
 
     /// What could not be told will be seen with the next look.

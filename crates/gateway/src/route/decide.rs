@@ -61,6 +61,8 @@ pub(crate) enum RouteError {
     Held { cluster: String, why: String },
     #[error("cluster {cluster} takes no writes: {why}; reads that a replica may serve still work")]
     Refused { cluster: String, why: String },
+    #[error("cluster {cluster} is read-only ({why}), so it cannot execute this statement; reads go on")]
+    ReadOnly { cluster: String, why: String },
     #[error("the hint names {0}, which is not a server of this cluster or cannot be reached")]
     NoSuchServer(String),
     #[error("the hint asks for a replica, but the statement cannot be read from one: {0}")]
@@ -179,6 +181,39 @@ fn splits(ask: &Ask<'_>) -> bool {
 
 fn no_primary(view: &ClusterView) -> RouteError {
     RouteError::NoPrimary { cluster: view.name.to_string() }
+}
+
+/// Whether the cluster takes this statement: while people want no writes, only what writes nothing, and what is about the
+/// session or ends a transaction.
+pub(crate) fn is_taken(view: &ClusterView, facts: &Facts) -> Result<(), RouteError> {
+    match &view.read_only {
+        Some(why) if writes(facts) => {
+            Err(RouteError::ReadOnly { cluster: view.name.to_string(), why: why.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn writes(facts: &Facts) -> bool {
+    use sql::Reason;
+    let hidden =
+        Effects::CALL | Effects::TEXT_EXECUTE | Effects::UNKNOWN | Effects::DDL | Effects::ACCOUNT_DDL;
+    let harmless = matches!(
+        facts.reason,
+        Reason::SessionChange
+            | Reason::TransactionControl
+            | Reason::Diagnostics
+            | Reason::OwnConnection
+            | Reason::ServerState
+            | Reason::UserVariable
+            | Reason::LockingRead
+            | Reason::TemporaryTable
+            | Reason::PreparedText
+            | Reason::Hadal
+            | Reason::Empty
+    );
+    let hides = facts.effects.intersects(hidden) && !facts.effects.contains(Effects::CREATES_TEMPORARY_TABLE);
+    facts.access == Access::Write && (hides || !harmless)
 }
 
 /// Whether something new may be sent to the primary.

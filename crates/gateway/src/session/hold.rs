@@ -186,11 +186,9 @@ impl Session {
         let server = self.server_name(held.place.server);
         drop(held);
         self.shared.set_backend(None);
-        if let Some(replay) = &mut self.replay {
-            replay.sent = false;
-            if Box::pin(self.replay(job, began)).await? {
-                return Ok(true);
-            }
+        self.note_sent(false);
+        if self.replay.is_some() && Box::pin(self.replay(job, began)).await? {
+            return Ok(true);
         }
         let pins = std::mem::take(&mut self.pins);
         self.shared.pins.store(0, std::sync::atomic::Ordering::Relaxed);

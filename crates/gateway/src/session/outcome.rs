@@ -40,8 +40,6 @@ pub(crate) struct Journal {
     pending: Option<Pending>,
     /// The next `COMMIT` goes without a token.
     without: bool,
-    /// The last `COMMIT` that was lost has been rolled back for certain.
-    undone: bool,
 }
 
 /// A `COMMIT` under way.
@@ -111,11 +109,6 @@ impl Session {
         journal.pending = None;
         let begins = facts.effects.contains(Effects::BEGIN) && facts.statements == 1;
         journal.wrote = open && !begins && (journal.wrote || may_write(facts));
-    }
-
-    /// Asked once: whether the `COMMIT` that was lost is known to have been rolled back.
-    pub(super) fn knows_rollback(&mut self) -> bool {
-        self.journal.as_mut().is_some_and(|journal| std::mem::take(&mut journal.undone))
     }
 
     pub(super) fn has_pending_commit(&self) -> bool {

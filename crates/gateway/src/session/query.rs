@@ -331,9 +331,7 @@ impl Session {
 
     /// Whether the server may have got what was sent last.
     pub(super) fn note_sent(&mut self, sent: bool) {
-        if let Some(replay) = &mut self.replay {
-            replay.sent = sent;
-        }
+        self.sent = sent;
     }
 
     /// Whether a broken try may be repeated: only if it had no effect for certain, and nothing that the session
@@ -601,7 +599,8 @@ impl Session {
         self.opening = None;
         self.shared.pins.store(0, Ordering::Relaxed);
         self.forget_diagnostics();
-        let ends = job.facts.effects.contains(Effects::COMMIT) && !self.knows_rollback();
+        // Where it was not sent, or is known to have come to nothing, it is lost like the rest.
+        let ends = job.facts.effects.contains(Effects::COMMIT) && self.sent;
         if pins.contains(Pins::TRANSACTION) && !ends {
             // The server rolls back what it lost the client of: for an application the same as a deadlock.
             let text = format!(

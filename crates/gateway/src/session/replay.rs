@@ -41,8 +41,6 @@ pub(crate) struct Replay {
     /// What the session was before the present statement, if a transaction may begin with it.
     start: Option<Start>,
     open: Option<Transaction>,
-    /// The server may have got the statement that was sent last.
-    pub(super) sent: bool,
     /// Why the last one that was lost was not replayed.
     failed: Option<Obstacle>,
 }

@@ -18,6 +18,9 @@ use crate::session::{End, Pins, Session, command_facts};
 /// Between two looks at a connection that has not ended.
 const AGAIN: Duration = Duration::from_millis(20);
 
+/// Rows are kept for longer than this: one that is missing later was perhaps there.
+const LONGEST: Duration = Duration::from_secs(5 * 60);
+
 /// One look.
 enum Look {
     Told(Outcome),
@@ -35,7 +38,7 @@ impl Session {
         let Some(pending) = self.journal.as_mut().and_then(|journal| journal.pending.take()) else {
             return Ok(Outcome::Unknown);
         };
-        let limit = Duration::from_millis(self.worker.core.config.load().gateway.hold_ms);
+        let limit = Duration::from_millis(self.worker.core.config.load().gateway.hold_ms).min(LONGEST);
         let (pins, insert_id) = (std::mem::take(&mut self.pins), self.insert_id);
         let mut outcome = Outcome::Unknown;
         while began.elapsed() < limit {
@@ -51,9 +54,6 @@ impl Session {
             }
         }
         (self.pins, self.insert_id) = (pins, insert_id);
-        if let Some(journal) = &mut self.journal {
-            journal.undone = outcome == Outcome::RolledBack;
-        }
         self.worker.core.metrics.outcomes.count(outcome);
         tracing::info!(session = self.shared.id, ?outcome, took = ?began.elapsed(), "the answer to a COMMIT was lost");
         Ok(outcome)

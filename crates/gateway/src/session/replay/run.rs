@@ -51,7 +51,7 @@ impl Session {
             self.replay = Some(replay);
             return Ok(false);
         };
-        let replayed = self.replay_all(&transaction, job, began, replay.sent).await?;
+        let replayed = self.replay_all(&transaction, job, began, self.sent).await?;
         let counts = &self.worker.core.metrics.replays;
         match replayed {
             Ok(()) => {
