@@ -213,7 +213,7 @@ fn writes(facts: &Facts) -> bool {
             | Reason::Empty
     );
     let hides = facts.effects.intersects(hidden) && !facts.effects.contains(Effects::CREATES_TEMPORARY_TABLE);
-    facts.access == Access::Write && (hides || !harmless)
+    hides || (facts.access == Access::Write && !harmless)
 }
 
 /// Whether something new may be sent to the primary.

@@ -5,7 +5,7 @@
 //! if the transaction was committed. Where the answer is lost, the row is looked for on the primary of the day, once it is
 //! certain that nobody can commit the transaction any more:
 //!
-//! - another epoch has begun: what the new primary has not got by now, the cluster never gets from the former one; or
+//! - another server leads: what it had not got when it was promoted, the cluster never gets from the former one; or
 //! - the same server leads, and the connection that was to commit is gone from it.
 //!
 //! The row is there: the client gets its OK. It is not: the client gets 1213, or the transaction is replayed. It cannot be
@@ -48,7 +48,6 @@ struct Pending {
     token: Token,
     place: Place,
     thread_id: u32,
-    epoch: u64,
     opened: Instant,
 }
 

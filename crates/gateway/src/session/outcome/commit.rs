@@ -55,9 +55,9 @@ impl Session {
         }
         let token = self.worker.core.tokens.next();
         let (place, thread_id) = (backend.place, backend.thread_id);
-        let (epoch, opened) = (backend.leads.unwrap_or_default(), backend.opened);
+        let opened = backend.opened;
         if let Some(journal) = &mut self.journal {
-            journal.pending = Some(Pending { token, place, thread_id, epoch, opened });
+            journal.pending = Some(Pending { token, place, thread_id, opened });
         }
         let switches = !backend.capabilities.contains(Capabilities::MULTI_STATEMENTS);
         let mut text = format!("INSERT INTO {TABLE} (token) VALUES (X'{token}'); ").into_bytes();
@@ -81,6 +81,8 @@ impl Session {
         }
         if switches {
             let off = within_epoch(&shared, backend.read_reply(ResponseKind::Simple)).await;
+            // It has changed what ROW_COUNT() gives there.
+            self.asked_behind = true;
             // What it answers to the next text would not be known.
             backend.short_lived |= !matches!(off, Some(Ok(_)));
         }
