@@ -1,7 +1,7 @@
 //! Agreement between the nodes of hadal: who leads, in which epoch a cluster is, what is being done to it.
 //!
 //! ```text
-//!   Election   Epochs  Journal  AcknowledgerSets  Schedules  MaintenanceFlags  Registration  Locks
+//!   Election   Epochs   Journal   AcknowledgerSets   Schedules   MaintenanceFlags   ReadOnlyModes   Registration   Locks
 //!       └─────────┴────────┴───────────┬─┴───────────────────┴───────────────┴───────────┘
 //!                                 Store (trait)
 //!                 ┌────────────────────┼────────────────────┐

@@ -1,6 +1,8 @@
 //! What the controller needs of the coordination store.
 
-use coordination::{AcknowledgerSets, ElectionHandle, Epochs, Journal, MaintenanceFlags, ReadOnlyModes, Schedules};
+use coordination::{
+    AcknowledgerSets, ElectionHandle, Epochs, Journal, MaintenanceFlags, ReadOnlyModes, Schedules,
+};
 
 /// Everything that lasts longer than the process. Cheap to clone.
 #[derive(Clone)]
