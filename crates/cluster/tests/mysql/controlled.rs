@@ -9,7 +9,7 @@ use cluster::{
 };
 use coordination::{
     AcknowledgerSets, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace, MaintenanceFlags,
-    Schedules, Store,
+    ReadOnlyModes, Schedules, Store,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -71,7 +71,8 @@ impl Controlled {
             journal: Journal::new(store.clone(), keys.clone()),
             acknowledgers: AcknowledgerSets::new(store.clone(), keys.clone()),
             maintenance: MaintenanceFlags::new(store.clone(), keys.clone()),
-            schedules: Schedules::new(store, keys),
+            schedules: Schedules::new(store.clone(), keys.clone()),
+            read_only: ReadOnlyModes::new(store, keys),
         });
         tasks.spawn(service.run(stopping()));
         let controlled = Self { handle, tasks, stop, folder };

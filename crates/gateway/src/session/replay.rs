@@ -17,6 +17,7 @@
 mod checksum;
 mod obstacle;
 mod record;
+mod repeat;
 mod rules;
 mod run;
 
