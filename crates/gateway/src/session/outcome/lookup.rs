@@ -98,7 +98,10 @@ impl Session {
         }
         match told {
             Some(Ok(told)) => {
-                self.release(backend);
+                // With autocommit off, the question has begun a transaction there.
+                if !self.autocommit_off() {
+                    self.release(backend);
+                }
                 Ok(told)
             }
             Some(Err(ExchangeError::Refused(_))) => Ok(Look::Told(Outcome::Unknown)),

@@ -144,7 +144,7 @@ impl Session {
         }
         for table in tables {
             let schema = match &table.schema {
-                Some(schema) => format!("X'{}'", hex(schema)),
+                Some(schema) => format!("CONVERT(X'{}' USING utf8mb4)", hex(schema)),
                 None => "DATABASE()".to_owned(),
             };
             let name = hex(&table.name);

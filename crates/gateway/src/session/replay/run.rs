@@ -96,9 +96,7 @@ impl Session {
                 outcome = Err(obstacle);
                 break;
             }
-            let since = Instant::now();
-            let attempt = self.attempt(transaction, job, sent, limit.saturating_sub(spent)).await;
-            spent += since.elapsed();
+            let attempt = self.attempt(transaction, job, (began, sent), (&mut spent, limit)).await;
             // Whatever came of it, the session is what it was.
             (self.pins, self.insert_id, self.state) = (pins, insert_id, state.clone());
             self.carried = None;
@@ -144,8 +142,8 @@ impl Session {
         &mut self,
         transaction: &Transaction,
         job: &Job<'_>,
-        sent: bool,
-        limit: Duration,
+        (began, sent): (Instant, bool),
+        (spent, limit): (&mut Duration, Duration),
     ) -> Result<Attempt, End> {
         let Some(start) = &transaction.start else { return Ok(Attempt::Never(Obstacle::SessionState)) };
         let Ok(decision) = self.decide_primary(Why::Pinned(OPEN)) else {
@@ -164,7 +162,7 @@ impl Session {
             Ok(None) => return Ok(Attempt::Again("no connection".into())),
             Err(refusal) if self.may_hold(&refusal) => {
                 // Nobody may have noticed yet that it is gone: the next view tells.
-                let waited = Box::pin(self.hold(job, Instant::now(), refusal)).await?;
+                let waited = Box::pin(self.hold(job, began, refusal)).await?;
                 return Ok(match waited {
                     Held::Released => Attempt::Again("the primary was not to be reached".into()),
                     Held::Refused(_) => Attempt::Never(Obstacle::Refused),
@@ -175,7 +173,10 @@ impl Session {
         self.shared.set_backend(Some((backend.place, backend.thread_id)));
         let shared = self.shared.clone();
         let running = within_epoch(&shared, Box::pin(self.run_again(&mut backend, transaction, job, sent)));
-        let ran = tokio::time::timeout(limit, running).await;
+        // The wait for a primary has its own limit.
+        let since = Instant::now();
+        let ran = tokio::time::timeout(limit.saturating_sub(*spent), running).await;
+        *spent += since.elapsed();
         self.shared.set_backend(None);
         match ran {
             Err(_elapsed) => Ok(Attempt::Never(Obstacle::TooLong)),
