@@ -196,8 +196,10 @@ pub(crate) fn is_taken(view: &ClusterView, facts: &Facts) -> Result<(), RouteErr
 
 fn writes(facts: &Facts) -> bool {
     use sql::Reason;
-    let hidden =
-        Effects::CALL | Effects::TEXT_EXECUTE | Effects::UNKNOWN | Effects::DDL | Effects::ACCOUNT_DDL;
+    // A text that is not seen may do anything; a temporary table is the session's own.
+    let changes = facts.effects.intersects(Effects::DDL | Effects::ACCOUNT_DDL)
+        && !facts.effects.contains(Effects::CREATES_TEMPORARY_TABLE);
+    let hides = facts.effects.intersects(Effects::CALL | Effects::TEXT_EXECUTE | Effects::UNKNOWN) || changes;
     let harmless = matches!(
         facts.reason,
         Reason::SessionChange
@@ -212,7 +214,6 @@ fn writes(facts: &Facts) -> bool {
             | Reason::Hadal
             | Reason::Empty
     );
-    let hides = facts.effects.intersects(hidden) && !facts.effects.contains(Effects::CREATES_TEMPORARY_TABLE);
     hides || (facts.access == Access::Write && !harmless)
 }
 
@@ -328,4 +329,29 @@ fn must_wait(ask: &Ask<'_>, server: &ServerView) -> bool {
 fn is_worth_waiting_for(ask: &Ask<'_>, server: &ServerView) -> bool {
     let wait = ask.settings.causal_wait.as_millis() as u64;
     wait > 0 && server.lag_ms.is_none_or(|lag| lag <= wait.saturating_mul(10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_only_cluster_refuses_what_writes_or_may_write() {
+        let writes = |text: &str| writes(&sql::analyse(text.as_bytes(), sql::Mode::default()));
+        for text in [
+            "INSERT INTO t VALUES (1)",
+            "EXECUTE IMMEDIATE 'DELETE FROM t'",
+            "EXECUTE s",
+            "CALL p()",
+            "CREATE TABLE t (a INT)",
+            "DELETE FROM t; SELECT 1",
+        ] {
+            assert!(writes(text), "{text}");
+        }
+        for text in
+            ["SELECT 1", "SELECT * FROM t FOR UPDATE", "BEGIN", "COMMIT", "SET @a = 1", "SET NAMES utf8mb4"]
+        {
+            assert!(!writes(text), "{text}");
+        }
+    }
 }

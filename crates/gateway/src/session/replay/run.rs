@@ -106,7 +106,7 @@ impl Session {
                     return Ok(Ok(()));
                 }
                 Attempt::Again(why) => {
-                    tracing::debug!(session = self.shared.id, why, "a replay is begun again")
+                    tracing::debug!(session = self.shared.id, why, "a replay is begun again");
                 }
                 Attempt::Never(obstacle) => {
                     outcome = Err(obstacle);
