@@ -9,11 +9,7 @@ from dataclasses import astuple
 
 from .idle import Idle
 from .session import PATIENCE
-<<<<<<< HEAD
-from .workers import Appender, Reader, Transaction, Writer
-=======
-from .workers import Reader, Thinker, Transaction, Writer
->>>>>>> ab1e065 (Replay and commit journal: end-to-end tests, faults with open transactions, documents; the read-only mode refuses what hides its text)
+from .workers import Appender, Reader, Thinker, Transaction, Writer
 
 # When the load ends, a write that is held may still be answered for this long.
 GRACE = 12
@@ -23,13 +19,14 @@ class Program:
     def __init__(self, options):
         self.options, self.stopping = options, threading.Event()
         where = options["where"]
-<<<<<<< HEAD
-        counts = {Writer: "writers", Transaction: "transactions", Reader: "readers", Appender: "appenders"}
+        counts = {
+            Writer: "writers",
+            Transaction: "transactions",
+            Reader: "readers",
+            Appender: "appenders",
+            Thinker: "thinkers",
+        }
         kinds = [kind for kind, name in counts.items() for _ in range(options[name])]
-=======
-        kinds = [Writer] * options["writers"] + [Transaction] * options["transactions"] + [Reader] * options["readers"]
-        kinds += [Thinker] * options["thinkers"]
->>>>>>> ab1e065 (Replay and commit journal: end-to-end tests, faults with open transactions, documents; the read-only mode refuses what hides its text)
         self.workers = [kind(number, where, self.stopping) for number, kind in enumerate(kinds, options["first"])]
         self.idle = [
             Idle(number, number >= options["idle"], where, self.stopping)

@@ -15,18 +15,13 @@ from chaos.check.appends import Entry
 from .outcome import ACKNOWLEDGED, Outcome
 
 TESTS = Path(__file__).parents[2]
-<<<<<<< HEAD
-FULL = {"writers": 32, "transactions": 4, "readers": 4, "appenders": 2, "idle": 150, "marked": 50}
-SMALL = {"writers": 8, "transactions": 2, "readers": 2, "appenders": 2, "idle": 20, "marked": 0}
+FULL = {"writers": 32, "transactions": 4, "readers": 4, "appenders": 2, "thinkers": 0, "idle": 150, "marked": 50}
+SMALL = {"writers": 8, "transactions": 2, "readers": 2, "appenders": 2, "thinkers": 0, "idle": 20, "marked": 0}
 
 
 def entry(number, steps, *rest):
     """A transaction of an appender, as it comes from JSON."""
     return Entry(number, tuple((what, key, tuple(v) if what == "read" else v) for what, key, v in steps), *rest)
-=======
-FULL = {"writers": 32, "transactions": 4, "readers": 4, "thinkers": 0, "idle": 150, "marked": 50}
-SMALL = {"writers": 8, "transactions": 2, "readers": 2, "thinkers": 0, "idle": 20, "marked": 0}
->>>>>>> ab1e065 (Replay and commit journal: end-to-end tests, faults with open transactions, documents; the read-only mode refuses what hides its text)
 
 
 class Load:
