@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Failover(orders::FailoverArgs),
     Rejoin(orders::RejoinArgs),
     Maintenance(orders::MaintenanceArgs),
+    ReadOnly(orders::ReadOnlyArgs),
     Playground(PlaygroundArgs),
 }
 
@@ -60,6 +61,7 @@ impl Command {
             Self::Failover(args) => orders::failover(&args),
             Self::Rejoin(args) => orders::rejoin(&args),
             Self::Maintenance(args) => orders::maintenance(&args),
+            Self::ReadOnly(args) => orders::read_only(&args),
             Self::Playground(args) => playground::run(args),
         }
     }

@@ -29,6 +29,8 @@ pub(crate) struct ClusterStatus {
     writes_why: Option<String>,
     /// A primary that is gone is replaced without anybody's word.
     heals: bool,
+    /// Why people want no writes (`hadal read-only`); `None` where they do.
+    read_only: Option<String>,
     /// Accounts that were read; `None` before that.
     accounts: Option<usize>,
     servers: Value,
@@ -47,6 +49,7 @@ impl ClusterStatus {
             writes: word(&view.writes),
             writes_why: why(&view.writes),
             heals: view.heals,
+            read_only: view.read_only.as_ref().map(ToString::to_string),
             accounts: view.accounts.loaded.then_some(view.accounts.list.len()),
             servers: cluster.servers(),
             events: cluster.events(),

@@ -45,6 +45,7 @@ pub(crate) struct Board {
     epoch: u64,
     writes: Writes,
     heals: bool,
+    read_only: Option<Arc<str>>,
     /// The primary stopped waiting for acknowledgements, and its replicas have not caught up with it since.
     fell_back: bool,
     /// Since when commits on the primary wait for acknowledgements of what every replica has.
@@ -71,6 +72,7 @@ impl Board {
             epoch: 0,
             writes: Writes::Open,
             heals: false,
+            read_only: None,
             fell_back: false,
             stuck: None,
             stall: Stall::default(),
@@ -138,6 +140,10 @@ impl Board {
     }
 
     /// Whether the control plane replaces a primary that is gone.
+    pub(crate) fn set_read_only(&mut self, why: Option<Arc<str>>) {
+        self.read_only = why;
+    }
+
     pub(crate) fn set_heals(&mut self, heals: bool) {
         self.heals = heals;
     }
@@ -493,6 +499,7 @@ impl Board {
             primary: self.primary,
             writes: self.writes.clone(),
             heals: self.heals,
+            read_only: self.read_only.clone(),
             accounts: self.accounts.clone(),
             catalogue: self.catalogue.clone(),
         }

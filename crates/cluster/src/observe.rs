@@ -1,5 +1,6 @@
 //! Looking at the servers: one task per server, one for the heartbeat. They report; they judge nothing.
 
+pub(crate) mod commits;
 pub(crate) mod durability;
 pub(crate) mod flavour;
 pub(crate) mod heartbeat;

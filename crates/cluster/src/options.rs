@@ -25,6 +25,8 @@ pub struct ObserveOptions {
     pub probe_timeout: Duration,
     /// Write a row on the primary with every poll, to measure how late the replicas are.
     pub heartbeat: bool,
+    /// Look after the table of the commit journal.
+    pub commit_journal: bool,
     /// Name of this hadal node: the key of its heartbeat row.
     pub node: String,
     /// Share of reads by `HOST:PORT`; 1 where a server is not named.
@@ -111,6 +113,7 @@ impl ObserveOptions {
             poll_interval: Duration::from_millis(500),
             probe_timeout: Duration::from_secs(1),
             heartbeat: true,
+            commit_journal: false,
             node: "hadal".to_owned(),
             weights: BTreeMap::new(),
             read_accounts: true,

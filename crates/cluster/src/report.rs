@@ -63,6 +63,8 @@ pub(crate) enum Directive {
     Epoch(u64),
     /// hadal replaces a primary that is gone by itself.
     Heals(bool),
+    /// People want no writes, and why; or they do again.
+    ReadOnly(Option<Arc<str>>),
     /// A look of the controller's own at the server at this address.
     Seen(String, Box<Observation>),
     /// Every server is looked at now.

@@ -13,6 +13,7 @@ use crate::control::{Controller, Coordination, Ordered, Orders, Steering, Voice}
 use crate::dictionary::{Dictionary, Request};
 use crate::events::{Event, EventKind};
 use crate::handle::{ClusterHandle, Shared};
+use crate::observe::commits;
 use crate::observe::heartbeat::Heart;
 use crate::observe::pending::Pending;
 use crate::observe::watcher::Watcher;
@@ -59,6 +60,9 @@ impl ClusterService {
         let (write, writing) = watch::channel(None);
         if self.options.heartbeat {
             tasks.spawn(Heart::new(self.options.clone(), leaders.clone(), reports.clone(), write).run());
+        }
+        if self.options.commit_journal {
+            tasks.spawn(commits::keep(self.options.clone(), leaders.clone()));
         }
         let dictionary = Dictionary::new(self.options.clone(), leaders, self.requests, reports.clone());
         if !is_modelled(&self.options) {
@@ -182,6 +186,7 @@ impl Observer {
             Directive::Epoch(number) => self.board.at_least_epoch(number),
             Directive::Heals(heals) => self.board.set_heals(heals),
             Directive::Look => self.shared.wake_all(),
+            Directive::ReadOnly(why) => self.board.set_read_only(why),
             Directive::Note(event) => self.board.note(event),
             Directive::Seen(server, seen) => {
                 if let Some(server) = self.board.at(&server) {

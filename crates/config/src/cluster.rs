@@ -52,6 +52,14 @@ section! {
         [restart] accounts: AccountsSource = AccountsSource::default();
         /// Where the statements of a transaction go. A user's own `transaction_split` goes before it.
         [] transaction_split: TransactionSplit = TransactionSplit::default();
+        /// Run a transaction that has lost its primary again on the new one, instead of telling the client to do so (error
+        /// 1213). It goes on if every statement has the result that it had before. A user's own `transaction_replay`
+        /// goes before it. [Failover](failover.md#transactions-that-are-replayed) says what is replayed and what is not.
+        [] transaction_replay: bool = false;
+        /// Write a row to `hadal.commits` with every `COMMIT` of a transaction that has written, by which hadal finds out
+        /// what became of one whose answer was lost. Users need `SELECT, INSERT` on that table, `admin_user` needs
+        /// `CREATE, DELETE` there. [Failover](failover.md#commits-whose-answer-was-lost) has the details.
+        [restart] commit_journal: bool = false;
         /// Which replica takes a read. A user's own `balance` goes before it.
         [] balance: Balance = Balance::default();
         /// Share of reads that the primary takes, relative to the weights of the replicas. With 0 it takes reads only

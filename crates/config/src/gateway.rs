@@ -30,6 +30,15 @@ section! {
         [] hold_statements: u32 = 20_000;
         /// Bytes of statements that may wait so in each cluster.
         [] hold_bytes: u64 = 256 * 1024 * 1024;
+        /// Statements of one transaction that are kept for its replay (`clusters.*.transaction_replay`); one with more is
+        /// not replayed.
+        [] replay_statements: u32 = 1000;
+        /// Bytes of the statements of one transaction that are kept so.
+        [] replay_bytes: u64 = 1024 * 1024;
+        /// How often one replay is tried, where it is interrupted by another failover or by locks of others.
+        [] replay_attempts: u32 = 5;
+        /// How long one replay may run, beside the time that it waits for a primary.
+        [] replay_ms: u64 = 10_000;
         /// When the process is told to stop, running statements and transactions may take this long to end.
         [restart] drain_timeout_ms: u64 = 10_000;
     }

@@ -14,6 +14,8 @@ section! {
         [] consistency: Option<Consistency> = None;
         /// Instead of the cluster's.
         [] transaction_split: Option<TransactionSplit> = None;
+        /// Instead of the cluster's.
+        [] transaction_replay: Option<bool> = None;
         /// Instead of the `max_connections` of the cluster's pool.
         [] max_connections: Option<u32> = None;
         /// Instead of the cluster's.

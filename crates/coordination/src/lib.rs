@@ -1,8 +1,8 @@
 //! Agreement between the nodes of hadal: who leads, in which epoch a cluster is, what is being done to it.
 //!
 //! ```text
-//!   Election   Epochs  Journal  AcknowledgerSets  Schedules  MaintenanceFlags  Attendance  Registration  Locks
-//!       └─────────┴────────┴───────────┬─┴───────────────┴───────────┴──────────────┴──────────┴──────────┘
+//!   Election  Epochs  Journal  AcknowledgerSets  Schedules  MaintenanceFlags  ReadOnlyModes  Attendance  Registration  Locks
+//!       └─────────┴────────┴───────────┬─┴───────────────┴───────────┴──────────────┴─────────────┴────────────┴───────────┘
 //!                                 Store (trait)
 //!                 ┌────────────────────┼────────────────────┐
 //!           EmbeddedStore          EtcdStore         ZooKeeperStore
@@ -34,6 +34,7 @@ mod keyspace;
 mod lease;
 mod locks;
 mod maintenance;
+mod read_only;
 mod registry;
 mod schedule;
 #[cfg(any(test, feature = "simulation"))]
@@ -57,6 +58,7 @@ pub use key::{Key, KeyError, MAX_KEY_BYTES};
 pub use keyspace::Keyspace;
 pub use locks::{Grant, LockError, Locks};
 pub use maintenance::{Maintenance, MaintenanceFlags};
+pub use read_only::{ReadOnly, ReadOnlyModes};
 pub use registry::{Node, Registered, Registration, nodes};
 pub use schedule::{Schedule, Schedules};
 pub use store::{Store, StoreError};

@@ -21,6 +21,7 @@ use crate::place::{ClusterIndex, Place};
 use crate::pool::UserPoolsMap;
 use crate::registry::Registry;
 use crate::rules::Rules;
+use crate::session::Tokens;
 use crate::settings::ClusterSettings;
 use crate::state::{Interner, StateSet};
 
@@ -147,6 +148,7 @@ pub(crate) struct Core {
     pub(crate) new_connection_state: Arc<StateSet>,
     pub(crate) global_changes: GlobalChanges,
     pub(crate) names: HostNames,
+    pub(crate) tokens: Tokens,
 }
 
 impl Core {
@@ -168,6 +170,7 @@ impl Core {
             new_connection_state,
             global_changes: GlobalChanges::default(),
             names: HostNames::new(Arc::new(System)),
+            tokens: Tokens::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use sql::Access;
 
 use crate::place::Place;
 use crate::route::Why;
+use crate::session::{Outcomes, Replays};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,6 +95,8 @@ pub(crate) struct Metrics {
     pub(crate) accepted_clients: AtomicU64,
     pub(crate) refused_clients: AtomicU64,
     pub(crate) refused_logins: AtomicU64,
+    pub(crate) replays: Replays,
+    pub(crate) outcomes: Outcomes,
 }
 
 /// A sum over all workers, for the metrics endpoint.
@@ -114,6 +117,8 @@ impl Metrics {
             accepted_clients: AtomicU64::new(0),
             refused_clients: AtomicU64::new(0),
             refused_logins: AtomicU64::new(0),
+            replays: Replays::default(),
+            outcomes: Outcomes::default(),
         }
     }
 

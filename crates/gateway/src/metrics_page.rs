@@ -38,6 +38,8 @@ impl Collector for Page {
         self.routes(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.held(&mut encoder)?;
+        self.replays(&mut encoder)?;
+        self.outcomes(&mut encoder)?;
         self.pools(&mut encoder)
     }
 }
@@ -148,6 +150,35 @@ impl Page {
             }
         }
         Ok(())
+    }
+
+    fn replays(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let replays = &self.core.metrics.replays;
+        for (name, help, count) in [
+            ("replays", "Transactions that were replayed on another primary", &replays.succeeded),
+            ("replayed_statements", "Statements of these transactions", &replays.statements),
+        ] {
+            let counter = ConstCounter::new(count.load(Ordering::Relaxed));
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        let help = "Transactions that lost their primary and were not replayed, by reason";
+        let mut family = encoder.encode_descriptor("replays_failed", help, None, MetricType::Counter)?;
+        for (reason, count) in replays.failed() {
+            ConstCounter::new(count).encode(family.encode_family(&[("reason", reason)])?)?;
+        }
+        Ok(())
+    }
+
+    fn outcomes(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let outcomes = &self.core.metrics.outcomes;
+        let help = "COMMITs whose answer was lost, by what the commit journal told of them";
+        let mut family = encoder.encode_descriptor("commits_resolved", help, None, MetricType::Counter)?;
+        for (outcome, count) in outcomes.told() {
+            ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
+        }
+        let help = "COMMITs that went without a row in the commit journal: no table, or no right to it";
+        let without = ConstCounter::new(outcomes.without());
+        without.encode(encoder.encode_descriptor("commits_unjournalled", help, None, MetricType::Counter)?)
     }
 
     fn connections(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {

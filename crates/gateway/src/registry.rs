@@ -46,6 +46,8 @@ pub(crate) struct SessionShared {
     pub(crate) precious: AtomicBool,
     interrupted: AtomicBool,
     epoch_over: AtomicBool,
+    /// See `session::replay::described`.
+    pub(crate) replay: AtomicU8,
     pub(crate) stalled_ms: AtomicU64,
     /// Milliseconds since the gateway's start at which the last command began or ended.
     pub(crate) active_ms: AtomicU64,
@@ -255,6 +257,7 @@ impl Registry {
             precious: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
             epoch_over: AtomicBool::new(false),
+            replay: AtomicU8::new(0),
             stalled_ms: AtomicU64::new(0),
             active_ms: AtomicU64::new(0),
             timeout_ms: AtomicU64::new(0),

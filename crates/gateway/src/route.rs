@@ -12,5 +12,7 @@ mod why;
 
 pub(crate) use balance::Dice;
 pub(crate) use catalogue::{objection, shares_a_name};
-pub(crate) use decide::{Ask, Bound, Decision, RouteError, changes_session_only, decide, may_write};
+pub(crate) use decide::{
+    Ask, Bound, Decision, RouteError, changes_session_only, decide, is_taken, may_write,
+};
 pub(crate) use why::Why;

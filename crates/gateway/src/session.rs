@@ -30,6 +30,7 @@ mod last;
 mod lease;
 mod login;
 mod opening;
+mod outcome;
 mod own_connection;
 mod own_ids;
 mod pinning;
@@ -37,6 +38,8 @@ mod pins;
 mod prepare;
 mod process_list;
 mod query;
+mod recover;
+mod replay;
 mod response;
 mod restore;
 mod sequence;
@@ -47,7 +50,9 @@ mod sync;
 
 pub(crate) use client::Client;
 pub(crate) use forwarded::MOST_AT_ONCE as FORWARDED_AT_ONCE;
+pub(crate) use outcome::{Outcomes, Tokens};
 pub(crate) use pins::Pins;
+pub(crate) use replay::{Replays, described as replay_described};
 pub(crate) use statement::Texts;
 
 use std::collections::HashMap;
@@ -255,6 +260,12 @@ pub(crate) struct Session {
     split_replica: Option<ServerId>,
     /// Of the greeting; `COM_CHANGE_USER` may prove itself on it once more.
     scramble: [u8; 20],
+    /// What is kept of the open transaction, where `transaction_replay` is on.
+    replay: Option<Box<replay::Replay>>,
+    /// The server may have got the statement that was sent last.
+    sent: bool,
+    /// What is kept of a `COMMIT`, where `commit_journal` is on.
+    journal: Option<Box<outcome::Journal>>,
 }
 
 impl Session {
@@ -315,6 +326,9 @@ impl Session {
             split: None,
             split_left: false,
             split_replica: None,
+            replay: None,
+            sent: false,
+            journal: None,
             worker,
             shared,
             client,

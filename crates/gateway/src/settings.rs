@@ -16,6 +16,8 @@ pub(crate) struct UserSettings {
     pub(crate) primary_read_weight: u32,
     pub(crate) causal_wait: Duration,
     pub(crate) limits: PoolLimits,
+    pub(crate) transaction_replay: bool,
+    pub(crate) commit_journal: bool,
 }
 
 impl UserSettings {
@@ -26,6 +28,8 @@ impl UserSettings {
             balance: own.and_then(|u| u.balance).unwrap_or(cluster.balance),
             primary_read_weight: cluster.primary_read_weight,
             causal_wait: Duration::from_millis(cluster.causal_wait_ms),
+            transaction_replay: own.and_then(|u| u.transaction_replay).unwrap_or(cluster.transaction_replay),
+            commit_journal: cluster.commit_journal,
             limits: limits(&cluster.pool, own.and_then(|u| u.max_connections)),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
-use topology::Health;
+use topology::{ClusterView, Health, Writes};
 
 use crate::core::Core;
 pub use crate::pool::PoolStatus;
@@ -25,6 +25,9 @@ pub struct SessionStatus {
     /// Why it keeps that connection.
     pub pinned_by: Vec<&'static str>,
     pub statements: u64,
+    /// Whether its open transaction can be replayed on another primary: `idle` without one, `ready`, or why not. `None` where
+    /// `transaction_replay` is off.
+    pub replay: Option<&'static str>,
 }
 
 pub(crate) fn sessions(core: &Core) -> Vec<SessionStatus> {
@@ -51,6 +54,7 @@ pub(crate) fn sessions(core: &Core) -> Vec<SessionStatus> {
                 thread_id: backend.map(|(_, thread)| thread),
                 pinned_by: session.pins().names(),
                 statements: session.statements.load(Ordering::Relaxed),
+                replay: crate::session::replay_described(session.replay.load(Ordering::Relaxed)),
             }
         })
         .collect()
@@ -83,6 +87,18 @@ pub(crate) fn health(health: &Health) -> String {
     }
 }
 
+/// Whether a cluster takes writes, for applications that ask: `open`, or why not.
+fn writes(view: &ClusterView, named: bool) -> String {
+    let text = match (&view.read_only, &view.writes) {
+        (Some(why), _) => format!("read-only: {why}"),
+        (None, Writes::Refused { why }) => format!("refused: {why}"),
+        (None, Writes::Held { why, .. }) => format!("held: {why}"),
+        (None, Writes::Open) if view.primary().is_none() => "refused: there is no primary".to_owned(),
+        (None, Writes::Open) => "open".to_owned(),
+    };
+    if named { format!("{}: {text}", view.name) } else { text }
+}
+
 /// A few numbers for a first look.
 pub(crate) fn summary(core: &Core) -> Vec<(&'static str, String)> {
     let metrics = &core.metrics;
@@ -98,6 +114,9 @@ pub(crate) fn summary(core: &Core) -> Vec<(&'static str, String)> {
     let (mut replica, mut primary) = (0, 0);
     for ((_, on_replica), count) in metrics.routes() {
         *(if on_replica { &mut replica } else { &mut primary }) += count;
+    }
+    for entry in &core.clusters {
+        rows.push(("writes", writes(&entry.view(), core.clusters.len() > 1)));
     }
     rows.push(("statements_on_replicas_total", replica.to_string()));
     rows.push(("statements_on_primary_total", primary.to_string()));

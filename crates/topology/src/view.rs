@@ -33,6 +33,8 @@ pub struct ClusterView {
     pub writes: Writes,
     /// The control plane replaces a primary that is gone by itself: a statement that cannot reach it is worth holding.
     pub heals: bool,
+    /// People want no writes, and why: clients' are refused, everything else goes on.
+    pub read_only: Option<Arc<str>>,
     /// Who may log in; follows the primary's `mysql.global_priv`.
     pub accounts: Arc<Accounts>,
     /// What SQL names mean on these servers: routines, views, variables, collations.
@@ -49,6 +51,7 @@ impl ClusterView {
             primary: None,
             writes: Writes::Open,
             heals: false,
+            read_only: None,
             accounts: Arc::default(),
             catalogue: Arc::default(),
         }

@@ -1,4 +1,4 @@
-//! `hadal switchover`, `failover`, `rejoin`, `maintenance`: what people have done to a cluster.
+//! `hadal switchover`, `failover`, `rejoin`, `maintenance`, `read-only`: what people have done to a cluster.
 
 use std::process::ExitCode;
 
@@ -103,6 +103,34 @@ pub(crate) struct MaintenanceArgs {
     json: bool,
 }
 
+/// Whether clients may write to a cluster.
+///
+/// While it is read-only, writes get error 1290 with the reason, transactions that are open may end, and reads go on.
+/// Holds on every hadal node of the cluster, and beyond their restarts, until it is turned off.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hadal read-only on main --reason 'moving to the new storage until 14:00'
+  hadal read-only off main")]
+pub(crate) struct ReadOnlyArgs {
+    #[arg(value_enum)]
+    state: State,
+
+    /// The cluster, as the configuration calls it
+    #[arg(value_name = "CLUSTER")]
+    cluster: String,
+
+    /// For the applications that get the error, and for those who find it later
+    #[arg(long, default_value = "an operator has asked for it")]
+    reason: String,
+
+    #[command(flatten)]
+    url: AdminUrl,
+
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum State {
     On,
@@ -135,6 +163,13 @@ pub(crate) fn maintenance(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {
     let on = args.state == State::On;
     let order = json!({ "server": args.server.to_string(), "on": on, "reason": args.reason, "by": by });
     let answer = args.url.order(&format!("/api/v1/clusters/{cluster}/maintenance"), &order)?;
+    show(&answer, args.json)
+}
+
+pub(crate) fn read_only(args: &ReadOnlyArgs) -> anyhow::Result<ExitCode> {
+    let by = std::env::var("USER").unwrap_or_else(|_| "hadal read-only".to_owned());
+    let order = json!({ "on": args.state == State::On, "reason": args.reason, "by": by });
+    let answer = args.url.order(&format!("/api/v1/clusters/{}/read-only", args.cluster), &order)?;
     show(&answer, args.json)
 }
 

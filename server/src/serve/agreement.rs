@@ -10,7 +10,7 @@ use cluster::Coordination;
 use config::{Config, CoordinationBackend};
 use coordination::{
     AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, EtcdStore, Journal,
-    Keyspace, MaintenanceFlags, Schedules, Store, ZooKeeperStore,
+    Keyspace, MaintenanceFlags, ReadOnlyModes, Schedules, Store, ZooKeeperStore,
 };
 use lifecycle::{Shutdown, TaskKind, Tasks};
 
@@ -83,6 +83,7 @@ impl Agreement {
             maintenance: MaintenanceFlags::new(store.clone(), keyspace.clone()),
             schedules: Schedules::new(store.clone(), keyspace.clone()),
             attendance,
+            read_only: ReadOnlyModes::new(store.clone(), keyspace.clone()),
         })
     }
 }

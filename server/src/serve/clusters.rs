@@ -107,6 +107,7 @@ fn options(cluster: &Cluster, node: &str) -> ObserveOptions {
         max_lag_ms: cluster.max_lag_ms,
         poll_interval: Duration::from_millis(cluster.poll_interval_ms),
         heartbeat: cluster.heartbeat,
+        commit_journal: cluster.commit_journal,
         node: node.to_owned(),
         weights: cluster.weights.clone(),
         read_accounts: reads_accounts(cluster),

@@ -9,7 +9,7 @@ from dataclasses import astuple
 
 from .idle import Idle
 from .session import PATIENCE
-from .workers import Appender, Reader, Transaction, Writer
+from .workers import Appender, Reader, Thinker, Transaction, Writer
 
 # When the load ends, a write that is held may still be answered for this long.
 GRACE = 12
@@ -19,7 +19,13 @@ class Program:
     def __init__(self, options):
         self.options, self.stopping = options, threading.Event()
         where = options["where"]
-        counts = {Writer: "writers", Transaction: "transactions", Reader: "readers", Appender: "appenders"}
+        counts = {
+            Writer: "writers",
+            Transaction: "transactions",
+            Reader: "readers",
+            Appender: "appenders",
+            Thinker: "thinkers",
+        }
         kinds = [kind for kind, name in counts.items() for _ in range(options[name])]
         self.workers = [kind(number, where, self.stopping) for number, kind in enumerate(kinds, options["first"])]
         self.idle = [

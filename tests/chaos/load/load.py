@@ -15,8 +15,8 @@ from chaos.check.appends import Entry
 from .outcome import ACKNOWLEDGED, Outcome
 
 TESTS = Path(__file__).parents[2]
-FULL = {"writers": 32, "transactions": 4, "readers": 4, "appenders": 2, "idle": 150, "marked": 50}
-SMALL = {"writers": 8, "transactions": 2, "readers": 2, "appenders": 2, "idle": 20, "marked": 0}
+FULL = {"writers": 32, "transactions": 4, "readers": 4, "appenders": 2, "thinkers": 0, "idle": 150, "marked": 50}
+SMALL = {"writers": 8, "transactions": 2, "readers": 2, "appenders": 2, "thinkers": 0, "idle": 20, "marked": 0}
 
 
 def entry(number, steps, *rest):

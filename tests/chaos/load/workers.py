@@ -11,6 +11,10 @@ from .session import PAUSE, Failed, Session
 DEADLOCK = 1213
 
 
+# Seconds that a thinker takes from one statement to the next.
+THINKING = 0.7
+
+
 class Worker(threading.Thread):
     """Does `step` again and again. Tokens are unique over all workers and runs of a load."""
 
@@ -66,6 +70,7 @@ class Transaction(Worker):
             self.session.execute("BEGIN")
             for part in range(parts):
                 self.insert(token, part, parts)
+                self.think()
             committing = True
             self.session.execute("COMMIT")
         except Failed as failure:
@@ -75,12 +80,31 @@ class Transaction(Worker):
         else:
             self.note(token, parts, began, ACKNOWLEDGED)
 
+    def think(self):
+        """Between two statements."""
+
     def roll_back(self):
         """Most errors leave the transaction open."""
         try:
             self.session.execute("ROLLBACK")
         except Failed:
             self.session.close()
+
+
+class Thinker(Transaction):
+    """Its transactions are open for so long that every fault meets some of them between two statements.
+
+    It gives its own ids: those that a primary generated last may be given to others by the next one.
+    """
+
+    kind = "thinker"
+
+    def insert(self, token, part=0, parts=1):
+        values = f"({-4 * token - part}, {token}, {part}, {parts})"
+        self.session.execute(f"INSERT INTO app.tokens (id, token, part, parts) VALUES {values}")
+
+    def think(self):
+        self.stopping.wait(THINKING)
 
 
 class Reader(Writer):

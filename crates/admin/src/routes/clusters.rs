@@ -16,7 +16,7 @@ pub(crate) async fn list(State(apis): State<Apis>) -> Json<Clusters> {
 }
 
 /// What a path may ask of a cluster.
-const VERBS: &[&str] = &["switchover", "failover", "rejoin", "maintenance"];
+const VERBS: &[&str] = &["switchover", "failover", "rejoin", "maintenance", "read-only"];
 
 /// `POST /api/v1/clusters/NAME/VERB`: the body holds the order's own fields, and `"dry_run": true` for the plan alone.
 pub(crate) async fn order(
@@ -42,7 +42,7 @@ pub(crate) async fn order(
         Some(Value::Bool(dry_run)) => dry_run,
         Some(_) => return Err(Refusal(StatusCode::BAD_REQUEST, "dry_run must be true or false".to_owned())),
     };
-    fields.insert("order".to_owned(), json!(verb));
+    fields.insert("order".to_owned(), json!(verb.replace('-', "_")));
     // In a task of its own: who asked may go away, and what was begun is not left half-done by that.
     let doing = tokio::spawn(async move { cluster.order(order, dry_run).await });
     let done = doing.await.map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;

@@ -6,6 +6,7 @@ mod following;
 mod judging;
 mod mending;
 mod obeying;
+mod read_only;
 mod term;
 
 use std::collections::{HashMap, HashSet};
@@ -55,6 +56,9 @@ pub(crate) struct Controller {
     acknowledgers: Option<Versioned<coordination::Acknowledgers>>,
     maintenance: HashSet<String>,
     flags_read: Option<Instant>,
+    /// People want no writes.
+    mode: Option<coordination::ReadOnly>,
+    mode_read: Option<Instant>,
     /// In which term the journal was read.
     term: Option<coordination::Token>,
     last_failover: Option<Instant>,
@@ -101,6 +105,8 @@ impl Controller {
             acknowledgers: None,
             maintenance: HashSet::new(),
             flags_read: None,
+            mode: None,
+            mode_read: None,
             term: None,
             last_failover: None,
             last_attempt: None,
@@ -144,6 +150,7 @@ impl Controller {
     /// One look at how things are.
     async fn consider(&mut self, picture: &Picture) -> Result<(), StepError> {
         self.remark(picture);
+        self.follow_mode(&picture.situation.cluster).await?;
         let Some(leadership) = self.coordination.election.leadership() else {
             self.steering.lead(None);
             // Whoever leads now decides.

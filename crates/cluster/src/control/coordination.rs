@@ -1,7 +1,7 @@
 //! What the controller needs of the coordination store.
 
 use coordination::{
-    AcknowledgerSets, Attendance, ElectionHandle, Epochs, Journal, MaintenanceFlags, Schedules,
+    AcknowledgerSets, Attendance, ElectionHandle, Epochs, Journal, MaintenanceFlags, ReadOnlyModes, Schedules,
 };
 
 /// Everything that lasts longer than the process. Cheap to clone.
@@ -16,4 +16,5 @@ pub struct Coordination {
     pub schedules: Schedules,
     /// The other nodes that look after it; somebody else runs the attendant.
     pub attendance: Attendance,
+    pub read_only: ReadOnlyModes,
 }

@@ -36,6 +36,8 @@ pub enum Order {
     },
     /// Nothing is decided about the server, or is again.
     Maintenance { server: String, on: bool, reason: String, by: String },
+    /// Clients' writes are refused, or taken again.
+    ReadOnly { on: bool, reason: String, by: String },
 }
 
 /// What came of an order.

@@ -1,6 +1,7 @@
 //! The controller's way to the service: directives that are in the view when the call returns. A leader's are told to the other
 //! nodes as well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use coordination::Leadership;
@@ -99,6 +100,10 @@ impl Steering {
 
     pub(crate) async fn heals(&self, heals: bool) -> Result<(), StepError> {
         self.direct(Directive::Heals(heals)).await
+    }
+
+    pub(crate) async fn read_only(&self, why: Option<Arc<str>>) -> Result<(), StepError> {
+        self.direct(Directive::ReadOnly(why)).await
     }
 
     /// What could not be told will be seen with the next look.

@@ -9,7 +9,7 @@ use cluster::{
 };
 use coordination::{
     AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace,
-    MaintenanceFlags, Schedules, Store,
+    MaintenanceFlags, ReadOnlyModes, Schedules, Store,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -75,8 +75,9 @@ impl Controlled {
             journal: Journal::new(store.clone(), keys.clone()),
             acknowledgers: AcknowledgerSets::new(store.clone(), keys.clone()),
             maintenance: MaintenanceFlags::new(store.clone(), keys.clone()),
-            schedules: Schedules::new(store, keys),
+            schedules: Schedules::new(store.clone(), keys.clone()),
             attendance,
+            read_only: ReadOnlyModes::new(store, keys),
         });
         tasks.spawn(service.run(stopping()));
         let controlled = Self { handle, tasks, stop, _folder: folder };

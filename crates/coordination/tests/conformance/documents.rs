@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use coordination::{
     AcknowledgerSets, Acknowledgers, CoordinationError, Epochs, Journal, Leadership, Maintenance,
-    MaintenanceFlags, Node, NotLeading, Registered, Registration, nodes,
+    MaintenanceFlags, Node, NotLeading, ReadOnly, ReadOnlyModes, Registered, Registration, nodes,
 };
 use serde_json::json;
 
@@ -143,6 +143,19 @@ pub(crate) async fn maintenance_is_set_and_cleared(bench: Bench) {
     flags.clear("c", "127.0.0.1:3306").await.unwrap();
     flags.clear("c", "127.0.0.1:3306").await.unwrap();
     assert_eq!(flags.list("c").await.unwrap().len(), 1);
+}
+
+pub(crate) async fn the_read_only_mode_is_set_and_cleared(bench: Bench) {
+    let modes = ReadOnlyModes::new(bench.store.clone(), bench.keyspace.clone());
+    let mode = |reason: &str| ReadOnly { reason: reason.to_owned(), by: "me".to_owned(), since_ms: 1 };
+    assert_eq!(modes.current("c").await.unwrap(), None);
+    modes.set("c", &mode("moving")).await.unwrap();
+    modes.set("c", &mode("still moving")).await.unwrap();
+    assert_eq!(modes.current("c").await.unwrap(), Some(mode("still moving")));
+    assert_eq!(modes.current("other").await.unwrap(), None);
+    modes.clear("c").await.unwrap();
+    modes.clear("c").await.unwrap();
+    assert_eq!(modes.current("c").await.unwrap(), None);
 }
 
 pub(crate) async fn a_node_is_listed_while_it_lives(bench: Bench) {

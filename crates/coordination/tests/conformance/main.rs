@@ -51,6 +51,7 @@ const SHARED: &[Case] = cases![
     documents::the_history_is_bounded,
     documents::an_epoch_is_opened_once,
     documents::maintenance_is_set_and_cleared,
+    documents::the_read_only_mode_is_set_and_cleared,
     documents::a_node_is_listed_while_it_lives,
     assembly::nodes_hear_their_leader_and_are_missed,
     locks::a_lock_has_one_holder_and_rising_tokens,

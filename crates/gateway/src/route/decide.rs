@@ -61,6 +61,8 @@ pub(crate) enum RouteError {
     Held { cluster: String, why: String },
     #[error("cluster {cluster} takes no writes: {why}; reads that a replica may serve still work")]
     Refused { cluster: String, why: String },
+    #[error("cluster {cluster} is read-only ({why}), so it cannot execute this statement; reads go on")]
+    ReadOnly { cluster: String, why: String },
     #[error("the hint names {0}, which is not a server of this cluster or cannot be reached")]
     NoSuchServer(String),
     #[error("the hint asks for a replica, but the statement cannot be read from one: {0}")]
@@ -181,6 +183,40 @@ fn no_primary(view: &ClusterView) -> RouteError {
     RouteError::NoPrimary { cluster: view.name.to_string() }
 }
 
+/// Whether the cluster takes this statement: while people want no writes, only what writes nothing, and what is about the
+/// session or ends a transaction.
+pub(crate) fn is_taken(view: &ClusterView, facts: &Facts) -> Result<(), RouteError> {
+    match &view.read_only {
+        Some(why) if writes(facts) => {
+            Err(RouteError::ReadOnly { cluster: view.name.to_string(), why: why.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn writes(facts: &Facts) -> bool {
+    use sql::Reason;
+    // A text that is not seen may do anything; a temporary table is the session's own.
+    let changes = facts.effects.intersects(Effects::DDL | Effects::ACCOUNT_DDL)
+        && !facts.effects.contains(Effects::CREATES_TEMPORARY_TABLE);
+    let hides = facts.effects.intersects(Effects::CALL | Effects::TEXT_EXECUTE | Effects::UNKNOWN) || changes;
+    let harmless = matches!(
+        facts.reason,
+        Reason::SessionChange
+            | Reason::TransactionControl
+            | Reason::Diagnostics
+            | Reason::OwnConnection
+            | Reason::ServerState
+            | Reason::UserVariable
+            | Reason::LockingRead
+            | Reason::TemporaryTable
+            | Reason::PreparedText
+            | Reason::Hadal
+            | Reason::Empty
+    );
+    hides || (facts.access == Access::Write && !harmless)
+}
+
 /// Whether something new may be sent to the primary.
 pub(crate) fn may_write(view: &ClusterView) -> Result<(), RouteError> {
     let cluster = || view.name.to_string();
@@ -293,4 +329,29 @@ fn must_wait(ask: &Ask<'_>, server: &ServerView) -> bool {
 fn is_worth_waiting_for(ask: &Ask<'_>, server: &ServerView) -> bool {
     let wait = ask.settings.causal_wait.as_millis() as u64;
     wait > 0 && server.lag_ms.is_none_or(|lag| lag <= wait.saturating_mul(10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_only_cluster_refuses_what_writes_or_may_write() {
+        let writes = |text: &str| writes(&sql::analyse(text.as_bytes(), sql::Mode::default()));
+        for text in [
+            "INSERT INTO t VALUES (1)",
+            "EXECUTE IMMEDIATE 'DELETE FROM t'",
+            "EXECUTE s",
+            "CALL p()",
+            "CREATE TABLE t (a INT)",
+            "DELETE FROM t; SELECT 1",
+        ] {
+            assert!(writes(text), "{text}");
+        }
+        for text in
+            ["SELECT 1", "SELECT * FROM t FOR UPDATE", "BEGIN", "COMMIT", "SET @a = 1", "SET NAMES utf8mb4"]
+        {
+            assert!(!writes(text), "{text}");
+        }
+    }
 }

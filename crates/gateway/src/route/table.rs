@@ -82,6 +82,8 @@ fn settings() -> UserSettings {
         balance: Balance::LeastOutstanding,
         primary_read_weight: 0,
         causal_wait: ms(100),
+        transaction_replay: false,
+        commit_journal: false,
         limits: PoolLimits {
             max_connections: 1,
             min_idle: 0,

@@ -30,6 +30,7 @@ impl Session {
             "thread_id",
             "pinned_by",
             "statements",
+            "replay",
         ];
         let mut table = table(&columns);
         for session in crate::status::sessions(&self.worker.core) {
@@ -47,6 +48,7 @@ impl Session {
                 session.thread_id.map(|t| t.to_string()),
                 Some(session.pinned_by.join(", ")),
                 Some(session.statements.to_string()),
+                session.replay.map(str::to_owned),
             ]);
         }
         table

@@ -10,7 +10,7 @@ use crate::io::Socket;
 use crate::worker::Worker;
 
 /// A command as it came, headers included, so that it can be sent on untouched.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CommandPacket {
     raw: Vec<u8>,
     /// The payload of a command of 16 MiB and more, whose parts have headers between them in `raw`.

@@ -1,6 +1,6 @@
 //! The session's part of a routing decision: what it is bound to, and what it must see.
 
-use mysql_wire::ServerError;
+use mysql_wire::{ResponseKind, ServerError};
 
 use super::query::Job;
 use super::{End, Pins, Session, error};
@@ -12,6 +12,9 @@ impl Session {
     pub(super) fn decide(&self, job: &Job<'_>) -> Result<Decision, RouteError> {
         let entry = self.worker.core.cluster(self.target);
         let view = entry.view();
+        if view.read_only.is_some() && job.kind != ResponseKind::Prepare {
+            crate::route::is_taken(&view, job.facts)?;
+        }
         if let Some(place) = self.direct_to {
             let on_replica = view.primary != Some(place.server);
             return Ok(Decision { server: place.server, on_replica, why: Why::LastStatement, wait: false });
@@ -97,9 +100,10 @@ impl Session {
 pub(super) fn route_refusal(why: &RouteError) -> ServerError {
     match why {
         // The server's own error for a statement that needs a writable server.
-        RouteError::NoPrimary { .. } | RouteError::Held { .. } | RouteError::Refused { .. } => {
-            error(1290, "HY000", format!("hadal: {why}"))
-        }
+        RouteError::NoPrimary { .. }
+        | RouteError::Held { .. }
+        | RouteError::ReadOnly { .. }
+        | RouteError::Refused { .. } => error(1290, "HY000", format!("hadal: {why}")),
         RouteError::SeveralClusters { .. }
         | RouteError::BoundElsewhere { .. }
         | RouteError::Hidden { .. }

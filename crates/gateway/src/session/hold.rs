@@ -18,6 +18,11 @@ use crate::route::RouteError;
 /// `ER_OPTION_PREVENTS_STATEMENT`, with `--read-only` in its text.
 const READ_ONLY: u16 = 1290;
 
+/// `ER_SERVER_SHUTDOWN`, `ER_CONNECTION_KILLED`, `ER_QUERY_INTERRUPTED`.
+const SHUTS_DOWN: u16 = 1053;
+const KILLED: u16 = 1927;
+const QUERY_KILLED: u16 = 1317;
+
 /// Why a statement is held no longer.
 pub(super) enum Held {
     /// It can be tried (again).
@@ -119,6 +124,26 @@ impl Session {
         self.held.as_ref().is_some_and(outdated) || self.lease.as_ref().is_some_and(outdated)
     }
 
+    /// Why the transaction was not replayed, where that is on.
+    pub(super) fn excuse(&mut self) -> String {
+        self.replay.as_mut().and_then(|replay| replay.excuse()).unwrap_or_default()
+    }
+
+    /// Whether the server has ended the session's connection because it stops, or is led no more. Asked only for what can
+    /// be replayed: others get the server's own error.
+    pub(super) fn was_ended(&self, backend: &Backend, seen: &Seen) -> bool {
+        if self.replay.is_none() || backend.leads.is_none() {
+            return false;
+        }
+        let view = self.worker.core.cluster(backend.place.cluster).view();
+        let changes = view.writes != topology::Writes::Open || backend.leads.is_some_and(|e| e != view.epoch);
+        match seen.error {
+            Some(SHUTS_DOWN) => true,
+            Some(KILLED | QUERY_KILLED) => changes,
+            _ => false,
+        }
+    }
+
     fn explained(&self, mut why: ServerError, began: Instant) -> ServerError {
         let waited = began.elapsed().as_millis();
         if waited >= 10 {
@@ -151,7 +176,7 @@ impl Session {
 
     /// Gives up a connection that the session holds from an epoch that is over: nothing is sent through it. False: the
     /// client has been told that its transaction is gone. An `Err` ends the session: it has lost more than that.
-    pub(super) async fn leave_former_epoch(&mut self, sequence: u8) -> Result<bool, End> {
+    pub(super) async fn leave_former_epoch(&mut self, job: &Job<'_>, began: Instant) -> Result<bool, End> {
         if self.lease.as_ref().is_some_and(|lease| self.is_outdated(lease)) {
             self.lease = None;
             self.shared.leasing.store(false, std::sync::atomic::Ordering::SeqCst);
@@ -161,6 +186,10 @@ impl Session {
         let server = self.server_name(held.place.server);
         drop(held);
         self.shared.set_backend(None);
+        self.note_sent(false);
+        if self.replay.is_some() && Box::pin(self.replay(job, began)).await? {
+            return Ok(true);
+        }
         let pins = std::mem::take(&mut self.pins);
         self.shared.pins.store(0, std::sync::atomic::Ordering::Relaxed);
         self.end_split();
@@ -175,7 +204,8 @@ impl Session {
         }
         let text =
             format!("{server} is not the primary any more; the transaction was rolled back, run it again");
-        self.refuse(sequence, 1213, "40001", &text).await?;
+        let text = text + &self.excuse();
+        self.refuse(job.command.sequence, 1213, "40001", &text).await?;
         Ok(false)
     }
 }

@@ -307,6 +307,8 @@ impl Session {
         // Of a name in another character set than UTF-8 only a server can say how it is called.
         let foreign = database.clone().filter(|d| !d.is_ascii() && !charset.client.starts_with("utf8"));
         state.database = database.filter(|_| foreign.is_none()).map(Arc::from);
+        self.prepare_replay(&mut state);
+        self.prepare_journal();
         self.entered = std::time::Instant::now();
         self.entered_once = false;
         self.set_state(state);

@@ -60,6 +60,14 @@ impl Pins {
         self.0 & other.0 == other.0
     }
 
+    pub(crate) fn intersects(self, other: Pins) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(crate) const fn union(self, other: Pins) -> Pins {
+        Pins(self.0 | other.0)
+    }
+
     pub(crate) fn insert(&mut self, other: Pins) {
         self.0 |= other.0;
     }

@@ -14,6 +14,8 @@ use topology::ServerId;
 use super::binary_log::stream;
 use super::client::CommandPacket;
 use super::own_ids::Rename;
+use super::recover::Recovered;
+use super::replay::Checksum;
 use super::response::{COLLECT_LIMIT, Relay, RelayError, Seen, Step};
 use super::special::SPECIAL;
 use super::statement::{Text, Use};
@@ -127,6 +129,9 @@ impl Session {
         self.clock = began;
         self.shared.clear_interrupt();
         let mut avoid: Option<Why> = None;
+        if self.replay.is_some() {
+            Box::pin(self.note_start(&job)).await;
+        }
         if matches!(job.facts.reason, sql::Reason::SideEffectFunction | sql::Reason::OwnConnection)
             && !Box::pin(self.prepare_last_value(&job)).await?
         {
@@ -143,7 +148,7 @@ impl Session {
         let mut tries = 0;
         while tries < 4 {
             tries += 1;
-            if self.holds_outdated() && !Box::pin(self.leave_former_epoch(job.command.sequence)).await? {
+            if self.holds_outdated() && !Box::pin(self.leave_former_epoch(&job, began)).await? {
                 self.count_refused(&job, began);
                 return Ok(Ran::Refused);
             }
@@ -185,10 +190,14 @@ impl Session {
                         return Ok(Ran::Refused);
                     }
                 }
-                Some(Tried::Unknown(why)) => {
-                    self.lost(&job, &decision, &why, began).await?;
-                    return Ok(Ran::Refused);
-                }
+                Some(Tried::Unknown(why)) => match Box::pin(self.recover(&job, began)).await? {
+                    Recovered::Again => {}
+                    Recovered::Told(seen) => return Ok(Ran::Answered(seen)),
+                    Recovered::No => {
+                        self.lost(&job, &decision, &why, began).await?;
+                        return Ok(Ran::Refused);
+                    }
+                },
                 None => return Ok(Ran::Refused),
             }
         }
@@ -277,6 +286,12 @@ impl Session {
                 self.last_why_view = matches!(decision.why, Why::View(_) | Why::Pinned(_));
                 self.finish(job, backend, &seen).await?;
                 self.note_split(job, decision);
+                if self.replay.is_some() {
+                    self.record(job, &seen);
+                }
+                if self.journal.is_some() {
+                    self.note_written(job.facts);
+                }
                 if self.ruled {
                     self.note_opening(job, &seen, !bound);
                 }
@@ -293,6 +308,7 @@ impl Session {
                 Ok(Some(Tried::ReplicaRefused))
             }
             Tried::Await(why) if bound && self.pins.contains(Pins::TRANSACTION) => {
+                self.note_sent(false);
                 drop(backend);
                 self.shared.set_backend(None);
                 Ok(Some(Tried::Unknown(why.message)))
@@ -304,12 +320,18 @@ impl Session {
                 Ok(Some(Tried::Await(why)))
             }
             broken => {
+                self.note_sent(!matches!(broken, Tried::NoEffect(_)));
                 self.suspect(&backend);
                 drop(backend);
                 self.shared.set_backend(None);
                 Ok(Some(self.judge(broken, job, bound, retryable)))
             }
         }
+    }
+
+    /// Whether the server may have got what was sent last.
+    pub(super) fn note_sent(&mut self, sent: bool) {
+        self.sent = sent;
     }
 
     /// Whether a broken try may be repeated: only if it had no effect for certain, and nothing that the session
@@ -327,12 +349,18 @@ impl Session {
     }
 
     /// Sends the command and relays its response.
-    async fn exchange(
+    pub(super) async fn exchange(
         &mut self,
         backend: &mut Backend,
         job: &Job<'_>,
         retryable: bool,
     ) -> Result<Tried, End> {
+        if self.journal.is_some() && self.is_journalled(job, backend) {
+            return Box::pin(self.commit_with_token(backend, job)).await;
+        }
+        if self.replay.is_some() && self.is_closed_before(job, backend) {
+            return Ok(Tried::NoEffect("its server had closed it".into()));
+        }
         if let Some(prepared) = &job.prepared
             && let Some(tried) =
                 self.ensure_prepared(backend, prepared, retryable, job.command.sequence).await?
@@ -351,6 +379,7 @@ impl Session {
                 relay.scanner = relay.scanner.without_cursor();
             }
             relay.rename = job.rename;
+            relay.checksum = self.replay.is_some().then(Checksum::default);
             relay.collect = (job.rename.is_some() || job.process_list).then(Vec::new);
             let driven = (&*self.worker, &*self.shared);
             let step = match job.kind {
@@ -368,7 +397,8 @@ impl Session {
                 self.free_statements(backend).await;
                 continue;
             }
-            let (seen, held, collected) = (relay.seen, relay.held_error, relay.collect);
+            let (mut seen, held, collected) = (relay.seen, relay.held_error, relay.collect);
+            seen.checksum = relay.checksum.map_or(0, |checksum| checksum.value());
             let too_large = relay.too_large;
             let begun = relay.sent > 0 || seen.begun;
             if let Some(remade) = remade {
@@ -382,6 +412,9 @@ impl Session {
                 }
                 Ok(Step::HeldError) if !retryable && self.was_demoted(backend, &seen, &held) => {
                     Ok(Tried::Await(self.demoted(backend)))
+                }
+                Ok(Step::HeldError) if !retryable && self.was_ended(backend, &seen) => {
+                    Ok(Tried::Unknown("its server has ended it".into()))
                 }
                 Ok(Step::HeldError) => self.held_error(seen, &held, retryable).await,
                 Ok(Step::LocalInfile) => Box::pin(self.load_file(job.kind, backend, seen)).await,
@@ -485,7 +518,7 @@ impl Session {
     }
 
     /// Why the relay was stopped.
-    fn stopped(&self) -> End {
+    pub(super) fn stopped(&self) -> End {
         match () {
             () if self.shared.is_killed() => End::Killed,
             () if self.shared.is_draining() => End::Draining,
@@ -566,12 +599,14 @@ impl Session {
         self.opening = None;
         self.shared.pins.store(0, Ordering::Relaxed);
         self.forget_diagnostics();
-        let ends = job.facts.effects.contains(Effects::COMMIT);
+        // Where it was not sent, or is known to have come to nothing, it is lost like the rest.
+        let ends = job.facts.effects.contains(Effects::COMMIT) && self.sent;
         if pins.contains(Pins::TRANSACTION) && !ends {
             // The server rolls back what it lost the client of: for an application the same as a deadlock.
             let text = format!(
                 "lost the connection to {server} ({why}); the transaction was rolled back, run it again"
             );
+            let text = text + &self.excuse();
             self.refuse(job.command.sequence, 1213, "40001", &text).await?;
         } else {
             let text = format!(

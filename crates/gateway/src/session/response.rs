@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use super::Client;
 use super::own_ids::Rename;
+use super::replay::Checksum;
 use crate::backend::Backend;
 use crate::worker::Worker;
 
@@ -47,6 +48,8 @@ pub(crate) struct Seen {
     pub(crate) bytes: u64,
     /// Sequence number of the server's last packet.
     pub(crate) last_sequence: u8,
+    /// Of the whole response, where the session asks for one.
+    pub(crate) checksum: u64,
 }
 
 /// How far the relay got before it had to return.
@@ -95,6 +98,7 @@ pub(crate) struct Relay<'a> {
     /// swallowed.
     pub(crate) collect: Option<Vec<u8>>,
     pub(crate) too_large: bool,
+    pub(crate) checksum: Option<Checksum>,
     pub(crate) held_error: Vec<u8>,
     pub(crate) seen: Seen,
     /// Bytes of the command that have been sent.
@@ -118,6 +122,7 @@ impl<'a> Relay<'a> {
             rename: None,
             collect: None,
             too_large: false,
+            checksum: None,
             held_error: Vec::new(),
             seen: Seen::default(),
             sent: 0,
@@ -203,6 +208,9 @@ impl<'a> Relay<'a> {
         while at < bytes.len() {
             let scanned = self.scanner.scan(&bytes[at..])?;
             let packet_at = at + scanned.forward;
+            if let Some(checksum) = &mut self.checksum {
+                checksum.add(bytes.get(at..packet_at).unwrap_or_default());
+            }
             let Some(steering) = scanned.steering else {
                 at = packet_at;
                 step = scanned.done.then_some(Step::Complete);
@@ -305,6 +313,9 @@ impl<'a> Relay<'a> {
     /// Learns from a steering packet; the packet to be sent instead, where it must not go as it is.
     fn observe(&mut self, kind: &SteerKind, packet: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
         let payload = packet.get(4..).unwrap_or_default();
+        if let Some(checksum) = &mut self.checksum {
+            checksum.add_steering(*kind, payload, self.capabilities)?;
+        }
         match kind {
             SteerKind::Ok => self.observe_ok(packet, payload),
             SteerKind::Eof => {

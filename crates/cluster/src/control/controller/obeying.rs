@@ -20,6 +20,10 @@ impl Controller {
     }
 
     pub(super) async fn try_obey(&mut self, order: Order, dry_run: bool) -> Result<OrderReport, OrderError> {
+        if let Order::ReadOnly { on, reason, by } = order {
+            // Any node may be asked.
+            return self.set_mode(on, reason, by).await;
+        }
         let leadership = self.coordination.election.leadership().ok_or_else(|| self.not_here())?;
         let picture = self.pictures.borrow().clone();
         let situation = self.situation(&picture);
@@ -51,6 +55,7 @@ impl Controller {
             Order::Maintenance { server, on, reason, by } => {
                 self.set_maintenance(&situation, &server, on, reason, by).await
             }
+            Order::ReadOnly { on, reason, by } => self.set_mode(on, reason, by).await,
         }
     }
 
