@@ -141,9 +141,9 @@ impl Board {
 }
 
 fn start(entry: &Entry) -> Option<(String, Start)> {
-    let at = entry.seen.as_ref()?.durability.started;
     // Not known of MySQL, which keeps what it received.
-    (at != 0).then_some(())?;
+    let seen = entry.seen.as_ref().filter(|seen| seen.uuid.is_none())?;
+    let at = seen.durability.started;
     Some((entry.address.to_string(), Start { at, unproved: entry.unproved }))
 }
 
