@@ -41,7 +41,7 @@ pub(crate) async fn clone(options: &ObserveOptions, server: &str, donor: &str) -
     link.exec("naming the donor", &list).await?;
     // Clients still cannot write.
     link.exec("preparing", "SET GLOBAL super_read_only=0").await?;
-    link.client().set_timeout(COPYING);
+    link.set_timeout(COPYING);
     match link.exec("cloning", &sql).await {
         Err(StepError::Server { error, .. }) if has_copied(&error) => {}
         Err(error) => {
