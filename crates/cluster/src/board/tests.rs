@@ -21,7 +21,7 @@ impl Bench {
         let addresses = (0..servers).map(address).collect();
         let options = ObserveOptions::new(addresses, "hadal", mysql_client::Secret::None);
         let origin = Instant::now();
-        Self { board: Board::new("main", Arc::new(options), origin), origin, started: 0 }
+        Self { board: Board::new("main", Arc::new(options), origin), origin, started: 1 }
     }
 
     /// What server `n` says at `ms`: whether it is writable, whom it replicates from, and its position.
@@ -238,7 +238,7 @@ fn one_that_was_started_again_is_believed_once_it_has_what_was_written_before() 
     let restarts = |bench: &mut Bench, ms, position, started| {
         bench.started = started;
         bench.says(1, ms, false, Some(0), position);
-        bench.started = 0;
+        bench.started = 1;
         bench.board.servers[1].restarted
     };
     assert!(restarts(&mut bench, 1501, "0-1-29", 7));
