@@ -15,7 +15,8 @@ mod coordination;
 mod healing;
 mod orders;
 mod preparing;
-mod saving;
+mod rebuilding;
+pub(crate) mod saving;
 mod scheduling;
 mod steering;
 

@@ -15,6 +15,7 @@ mod mysql;
 pub(crate) mod promote;
 pub(crate) mod replica;
 pub(crate) mod runner;
+pub(crate) mod seed;
 mod sql;
 
 pub(crate) use error::StepError;

@@ -152,6 +152,7 @@ impl Observer {
             Directive::NextEpoch(number) => self.board.begin_epoch(number),
             Directive::Epoch(number) => self.board.at_least_epoch(number),
             Directive::Heals(heals) => self.board.set_heals(heals),
+            Directive::Rebuild(server, status) => self.board.set_rebuild(&server, status),
             Directive::Note(event) => self.board.note(event),
             Directive::Seen(server, seen) => {
                 if let Some(server) = self.board.at(&server) {

@@ -33,6 +33,7 @@ mod keyspace;
 mod lease;
 mod locks;
 mod maintenance;
+mod rebuilds;
 mod registry;
 mod schedule;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use key::{Key, KeyError, MAX_KEY_BYTES};
 pub use keyspace::Keyspace;
 pub use locks::{Grant, LockError, Locks};
 pub use maintenance::{Maintenance, MaintenanceFlags};
+pub use rebuilds::{Rebuild, RebuildPhase, Rebuilds};
 pub use registry::{Node, Registered, Registration, nodes};
 pub use schedule::{Schedule, Schedules};
 pub use store::{Store, StoreError};

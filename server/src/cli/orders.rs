@@ -68,11 +68,19 @@ pub(crate) struct FailoverArgs {
 
 /// Makes a server a replica of the present primary.
 ///
-/// Refused where the server has transactions that the primary never had.
+/// Refused where the server has transactions that the primary never had, or its replication is broken: with --rebuild it
+/// gets another server's data. What only it has is kept in a file first.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hadal rejoin 10.0.0.2:3306
+  hadal rejoin 10.0.0.2:3306 --rebuild --plan")]
 pub(crate) struct RejoinArgs {
     #[arg(value_name = "HOST:PORT")]
     server: Address,
+
+    /// Replace its data by a copy of a replica's, made by mariadb-backup
+    #[arg(long)]
+    rebuild: bool,
 
     #[command(flatten)]
     common: Common,
@@ -117,7 +125,8 @@ pub(crate) fn failover(args: &FailoverArgs) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn rejoin(args: &RejoinArgs) -> anyhow::Result<ExitCode> {
     let cluster = cluster_of(&args.common.url, &args.server)?;
-    give(&args.common, &cluster, "rejoin", json!({ "server": args.server.to_string() }))
+    let order = json!({ "server": args.server.to_string(), "rebuild": args.rebuild });
+    give(&args.common, &cluster, "rejoin", order)
 }
 
 pub(crate) fn maintenance(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {

@@ -10,7 +10,7 @@ use cluster::Coordination;
 use config::{Config, CoordinationBackend};
 use coordination::{
     AcknowledgerSets, Election, ElectionOptions, EmbeddedStore, Epochs, EtcdStore, Journal, Keyspace,
-    MaintenanceFlags, Schedules, Store, ZooKeeperStore,
+    MaintenanceFlags, Rebuilds, Schedules, Store, ZooKeeperStore,
 };
 use lifecycle::{Shutdown, TaskKind, Tasks};
 
@@ -72,6 +72,7 @@ impl Agreement {
             acknowledgers: AcknowledgerSets::new(store.clone(), keyspace.clone()),
             maintenance: MaintenanceFlags::new(store.clone(), keyspace.clone()),
             schedules: Schedules::new(store.clone(), keyspace.clone()),
+            rebuilds: Rebuilds::new(store.clone(), keyspace.clone()),
         })
     }
 }

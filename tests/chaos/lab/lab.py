@@ -47,7 +47,7 @@ class Lab:
         )
         if "hadal" in self.disks:
             self.disks["hadal"].take_over(self.gateway.data_dir)
-        self.supervisor = Supervisor()
+        self.supervisor = Supervisor(self.servers)
 
     def start(self):
         for server in self.servers:

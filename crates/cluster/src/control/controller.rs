@@ -4,6 +4,7 @@ mod failing_over;
 mod judging;
 mod mending;
 mod obeying;
+mod rebuilding;
 mod term;
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use topology::Writes;
 use super::acknowledging::Acknowledging;
 use super::healing::Healing;
 use super::preparing::Preparation;
+use super::rebuilding::Rebuilding;
 use super::scheduling::Scheduling;
 use super::{Coordination, Ordered, Orders, Steering};
 use crate::board::Picture;
@@ -61,6 +63,7 @@ pub(crate) struct Controller {
     refused: Option<String>,
     preparation: Preparation,
     scheduling: Scheduling,
+    rebuilding: Rebuilding,
     /// When waiting was last ended.
     unstuck: Option<Instant>,
     /// When a primary that had come back was last opened, or could not be.
@@ -97,6 +100,7 @@ impl Controller {
             refused: None,
             preparation: Preparation::default(),
             scheduling: Scheduling::default(),
+            rebuilding: Rebuilding::default(),
             unstuck: None,
             reopened: None,
             heals: None,
@@ -130,6 +134,7 @@ impl Controller {
     async fn consider(&mut self, picture: &Picture) -> Result<(), StepError> {
         let Some(leadership) = self.coordination.election.leadership() else {
             if self.term.take().is_some() {
+                self.stop_rebuilding().await?;
                 // Whoever leads now decides; what happens is seen on the servers.
                 self.steering.writes(Writes::Open).await?;
                 self.steering.note(EventKind::Leadership, None, "leading", "not leading", "").await;
@@ -148,6 +153,7 @@ impl Controller {
         self.read_flags(&picture.situation.cluster).await?;
         let situation = self.situation(picture);
         self.record_acknowledgers(&situation, picture, &leadership).await?;
+        self.tend_rebuild(&situation, &leadership).await?;
         self.healing.look(&situation, Instant::now());
         let dead = self.judge(picture).await?;
         let auto = self.options.control.failover == FailoverMode::Auto;
@@ -167,7 +173,7 @@ impl Controller {
         } else {
             let (options, coordination, steering) = (&self.options, &self.coordination, &self.steering);
             self.scheduling.consider(options, coordination, steering, &situation, &leadership).await?;
-            self.heal(&situation).await
+            self.heal(&situation, &leadership).await
         }
     }
 

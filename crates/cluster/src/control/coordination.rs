@@ -1,6 +1,8 @@
 //! What the controller needs of the coordination store.
 
-use coordination::{AcknowledgerSets, ElectionHandle, Epochs, Journal, MaintenanceFlags, Schedules};
+use coordination::{
+    AcknowledgerSets, ElectionHandle, Epochs, Journal, MaintenanceFlags, Rebuilds, Schedules,
+};
 
 /// Everything that lasts longer than the process. Cheap to clone.
 #[derive(Clone)]
@@ -12,4 +14,5 @@ pub struct Coordination {
     pub acknowledgers: AcknowledgerSets,
     pub maintenance: MaintenanceFlags,
     pub schedules: Schedules,
+    pub rebuilds: Rebuilds,
 }

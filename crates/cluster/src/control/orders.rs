@@ -28,7 +28,12 @@ pub enum Order {
         force: bool,
     },
     /// The server becomes a replica of the primary.
-    Rejoin { server: String },
+    Rejoin {
+        server: String,
+        /// With another server's data in place of its own.
+        #[serde(default)]
+        rebuild: bool,
+    },
     /// Nothing is decided about the server, or is again.
     Maintenance { server: String, on: bool, reason: String, by: String },
 }

@@ -6,6 +6,7 @@ use topology::Writes;
 use crate::events::{Event, EventKind};
 use crate::execute::StepError;
 use crate::observe::probe::Observation;
+use crate::rebuild::RebuildStatus;
 use crate::report::{Directive, Report};
 
 #[derive(Clone)]
@@ -39,6 +40,10 @@ impl Steering {
 
     pub(crate) async fn heals(&self, heals: bool) -> Result<(), StepError> {
         self.direct(Directive::Heals(heals)).await
+    }
+
+    pub(crate) async fn rebuild(&self, server: &str, status: Option<RebuildStatus>) -> Result<(), StepError> {
+        self.direct(Directive::Rebuild(server.to_owned(), status)).await
     }
 
     /// What could not be told will be seen with the next look.

@@ -331,7 +331,7 @@ fn steps_made(action: &Action) -> usize {
     action.steps.iter().filter(|step| step.name != REPLANNED).count()
 }
 
-async fn look(options: &ObserveOptions, server: &str) -> Result<Observation, StepError> {
+pub(crate) async fn look(options: &ObserveOptions, server: &str) -> Result<Observation, StepError> {
     let failed = |error| StepError::Server { server: server.to_owned(), doing: "looking at it", error };
     let address = server
         .parse()

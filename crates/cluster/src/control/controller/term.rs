@@ -27,6 +27,11 @@ impl Controller {
         }
         self.acknowledgers = self.coordination.acknowledgers.current(cluster).await?;
         self.scheduling.begin(self.coordination.schedules.current(cluster).await?);
+        if !self.rebuilding.is_of(leadership.token()) {
+            self.stop_rebuilding().await?;
+            let records = self.coordination.rebuilds.list(cluster).await?;
+            self.rebuilding.begin_term(leadership.token(), records);
+        }
         for action in self.coordination.journal.history(cluster).await? {
             let done = action.outcome.as_ref().is_some_and(|outcome| outcome["done"] == true);
             if let (true, Ok(plan)) = (done, plan_of(&action)) {
@@ -92,6 +97,7 @@ impl Controller {
         let mut situation = picture.situation.clone();
         for member in &mut situation.members {
             member.maintenance = self.maintenance.contains(&member.server);
+            member.rebuilding = self.rebuilding.of(&member.server);
         }
         if let Some(recorded) = &self.acknowledgers {
             acknowledging::recall(&mut situation, &picture.starts, &recorded.value);
