@@ -165,8 +165,9 @@ def test_donor_dies_at_half_of_a_copy(make_lab, report):
         victim.kill()
         eventually(lambda: last_word(lab, old)[0] == "interrupted", within=30, what="the rebuild is interrupted")
         assert not old.is_writable()
-        rebuilt(lab, old, new)
+        # Without anybody who acknowledges, commits wait, and the primary's backup waits for the commits.
         lab.restart(victim)
+        rebuilt(lab, old, new)
         lab.rejoined(victim, new)
         load.goes_on(within=60)
     prove(lab, load, report=report)
