@@ -65,6 +65,8 @@ need_server() {
   local missing=()
   { has mariadbd && has mariadb-install-db; } || missing+=(mariadb-server-core)
   has mariadb || missing+=(mariadb-client-core)
+  # Makes a server anew from another one's data.
+  { has mariadb-backup && has mbstream; } || missing+=(mariadb-backup)
   [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
 }
 

@@ -43,6 +43,11 @@ class Playground:
         self.report = json.loads(line)
         return self
 
+    def hadal(self, *words):
+        """A command for what runs here, to its end."""
+        command = [self.binary, *words, "--url", f"http://127.0.0.1:{self.admin}"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
     def connect(self, **options):
         login = {"user": "app", "password": "app", "database": "app", "autocommit": True, **options}
         return pymysql.connect(host="127.0.0.1", port=self.gateway, **login)
@@ -163,3 +168,31 @@ def test_in_the_background(playground):
     assert made.servers_alive() == []
     nobody = made.run("--stop")
     assert nobody.returncode == 1 and "no playground runs" in nobody.stderr
+
+
+def test_a_killed_server_is_started_again_and_made_anew(playground, scratch):
+    folder = scratch / "anew"
+    running = playground(f"--dir={folder}").start()
+    port = running.report["servers"][1]["port"]
+    address, data = f"127.0.0.1:{port}", folder / "server-2"
+
+    def known():
+        clusters = json.loads(running.hadal("status", "--json").stdout)["clusters"]
+        return next(server for server in clusters[0]["servers"] if server["server"] == address)
+
+    def is_well():
+        return known()["health"]["state"] == "healthy" and "rebuild" not in known()
+
+    with running.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept (id INT PRIMARY KEY)")
+        cursor.execute("INSERT INTO kept VALUES (7)")
+    os.kill(int((data / "server.pid").read_text()), signal.SIGKILL)
+    eventually(lambda: not listens(port), within=20, what="the server is gone")
+    (folder / "server-2.restart").touch()
+    eventually(is_well, within=60, what="the server replicates again")
+    before = data.stat().st_ino
+    begun = running.hadal("rejoin", address, "--rebuild")
+    assert begun.returncode == 0 and "from 127.0.0.1" in begun.stdout, begun
+    eventually(lambda: data.exists() and data.stat().st_ino != before and is_well(), within=90, what="it is made anew")
+    assert (data / "app" / "kept.ibd").exists() and not list(folder.glob("*.hadal-*"))
+    running.stop()

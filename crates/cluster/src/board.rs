@@ -22,6 +22,7 @@ use crate::detect::{health, roles};
 use crate::events::{Event, EventKind};
 use crate::observe::probe::Observation;
 use crate::options::{FailoverMode, ObserveOptions};
+use crate::rebuild::RebuildStatus;
 use crate::report::{Failure, Leader};
 use crate::status::ServerStatus;
 
@@ -146,6 +147,14 @@ impl Board {
 
     pub(crate) fn set_heals(&mut self, heals: bool) {
         self.heals = heals;
+    }
+
+    /// How far the rebuild of a server is.
+    pub(crate) fn set_rebuild(&mut self, server: &str, status: Option<RebuildStatus>) {
+        let id = self.at(server).map(|id| usize::from(id.0));
+        if let Some(entry) = id.and_then(|id| self.servers.get_mut(id)) {
+            entry.rebuild = status;
+        }
     }
 
     /// The epoch is this one, if it is not past that.
@@ -527,6 +536,9 @@ fn health_of(entry: &Entry, primary_is_up: bool, max_lag_ms: u64) -> Health {
         (None, None) => return Health::Down("not tried yet".to_owned()),
         (None, Some(seen)) => seen,
     };
+    if entry.rebuild.is_some() && entry.role != Role::Primary {
+        return Health::Degraded("it is being rebuilt".to_owned());
+    }
     let threads: Vec<_> = seen.channels.iter().map(|c| (c.receiver.clone(), c.applier.clone())).collect();
     health::judge(&Signs {
         role: entry.role,

@@ -16,11 +16,12 @@ mod mysql;
 pub(crate) mod promote;
 pub(crate) mod replica;
 pub(crate) mod runner;
+pub(crate) mod seed;
 mod sql;
 mod together;
 
 pub(crate) use error::StepError;
-pub(crate) use looking::look_again;
+pub(crate) use looking::{look, look_again};
 pub(crate) use mysql::clone;
 pub(crate) use runner::{Outcome, Runner, plan_of};
 pub(crate) use together::while_leading;

@@ -29,6 +29,7 @@ mod handle;
 mod observe;
 pub mod options;
 pub mod plan;
+mod rebuild;
 mod report;
 mod service;
 #[cfg(test)]
@@ -39,7 +40,8 @@ pub use control::{Coordination, Order, OrderError, OrderReport};
 pub use events::{Event, EventKind, Events};
 pub use handle::ClusterHandle;
 pub use mysql_client::Secret;
-pub use options::{ControlOptions, FailoverMode, ObserveOptions};
+pub use options::{ControlOptions, FailoverMode, ObserveOptions, RebuildOptions};
 pub use plan::Promotion;
+pub use rebuild::RebuildStatus;
 pub use service::ClusterService;
 pub use status::{ServerStatus, SourceStatus};

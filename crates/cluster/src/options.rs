@@ -66,8 +66,54 @@ pub struct ControlOptions {
     pub grace: Duration,
     /// After this time a node of hadal that is not heard of has lost its session at the coordination store.
     pub session_end: Duration,
+    pub rebuild: RebuildOptions,
     /// Folder for transactions of servers that were left behind.
     pub keep_in: Option<PathBuf>,
+}
+
+/// How a server is made anew from another one's data.
+#[derive(Clone)]
+pub struct RebuildOptions {
+    /// Without anybody's word.
+    pub automatic: bool,
+    /// Words in front of a script that lead to the host of a server, with `{host}` and `{port}`; empty for this machine.
+    pub shell: String,
+    /// Empty: the server is asked.
+    pub data_dir: String,
+    /// Commands for a server's shell, with `{host}`, `{port}` and `{data_dir}`.
+    pub stop: String,
+    pub start: String,
+    /// The account with which the donor's backup program logs in on the donor's own host.
+    pub user: String,
+    pub password: String,
+    /// 0 for as fast as it goes.
+    pub bytes_per_s: u64,
+    pub keep_old: bool,
+    /// For the whole of one attempt.
+    pub timeout: Duration,
+}
+
+impl std::fmt::Debug for RebuildOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RebuildOptions").field("automatic", &self.automatic).finish_non_exhaustive()
+    }
+}
+
+impl Default for RebuildOptions {
+    fn default() -> Self {
+        Self {
+            automatic: false,
+            shell: String::new(),
+            data_dir: String::new(),
+            stop: String::new(),
+            start: String::new(),
+            user: String::new(),
+            password: String::new(),
+            bytes_per_s: 0,
+            keep_old: false,
+            timeout: Duration::from_secs(24 * 3600),
+        }
+    }
 }
 
 /// Who replaces a primary that is gone.
@@ -97,6 +143,7 @@ impl Default for ControlOptions {
             switchover_timeout: Duration::from_secs(10),
             grace: Duration::from_secs(1),
             session_end: Duration::from_secs(4),
+            rebuild: RebuildOptions::default(),
             keep_in: None,
         }
     }

@@ -4,7 +4,8 @@
 //! ```text
 //!   Situation ──┬── failover() ───┐
 //!               ├── switchover() ─┼──▶ Plan (steps, proof, who is left out) or Refusal (why not)
-//!               └── rejoin() ─────┘
+//!               ├── rejoin() ─────┤
+//!               └── rebuild() ────┘
 //! ```
 //!
 //! Rules that no plan breaks:
@@ -24,6 +25,7 @@ mod failover;
 mod field;
 mod level;
 pub mod proof;
+mod rebuild;
 mod rejoin;
 mod show;
 pub mod situation;
@@ -35,7 +37,8 @@ pub use candidate::Unfit;
 pub use donor::donor;
 pub use failover::failover;
 pub use proof::{Acknowledgers, Proof};
+pub use rebuild::{Method, RebuildPlan, rebuild};
 pub use rejoin::{Rejoin, rejoin};
-pub use situation::{Applier, Member, Promotion, Replication, Situation};
+pub use situation::{Applier, Member, Promotion, Rebuilding, Replication, Situation};
 pub use switchover::switchover;
 pub use value::{Kind, LeftOut, Plan, Refusal, Step};

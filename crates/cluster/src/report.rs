@@ -10,6 +10,7 @@ use topology::{Accounts, Address, Catalogue, ServerId, Writes};
 use crate::detect::death::Fault;
 use crate::events::Event;
 use crate::observe::probe::Observation;
+use crate::rebuild::RebuildStatus;
 
 /// The primary, as far as the heart and the dictionary need to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub(crate) enum Directive {
     Seen(String, Box<Observation>),
     /// Every server is looked at now.
     Look,
+    /// How far the rebuild of a server is; `None`: it is none any more.
+    Rebuild(String, Option<RebuildStatus>),
     Note(Event),
 }
 

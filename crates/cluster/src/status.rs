@@ -3,6 +3,8 @@
 use serde::Serialize;
 use topology::Health;
 
+use crate::rebuild::RebuildStatus;
+
 /// One server.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerStatus {
@@ -22,6 +24,9 @@ pub struct ServerStatus {
     pub acknowledgers: u32,
     /// Where it replicates from, one entry per connection.
     pub sources: Vec<SourceStatus>,
+    /// Its data are being replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<RebuildStatus>,
     /// How long the last look at it took.
     pub probe_us: u64,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use topology::Address;
 
-use crate::{PoolConfig, Secret};
+use crate::{PoolConfig, RebuildConfig, Secret};
 
 section! {
     /// One primary and its replicas, reached as one database. Which server is the primary is observed, not configured.
@@ -77,6 +77,8 @@ section! {
         /// How long a read may wait for a replica that has not yet seen the session's own writes, before it goes to the
         /// primary.
         [] causal_wait_ms: u64 = 20;
+        /// How servers are made anew from others' data.
+        [] rebuild: RebuildConfig = RebuildConfig::default();
         /// The connections to its servers.
         [] pool: PoolConfig = PoolConfig::default();
         /// Tables and schemas that live in another cluster, by pattern: `orders_archive` in any schema, `shop.orders`, or

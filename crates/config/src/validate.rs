@@ -5,7 +5,7 @@ use crate::coordination::CoordinationBackend;
 use crate::error::{Notice, Problem};
 use crate::origins::Origins;
 use crate::reader::{Reader, join};
-use crate::{AccountsSource, Config, TablePattern, User};
+use crate::{AccountsSource, Config, RebuildPolicy, TablePattern, User};
 
 /// Adds every problem to the reader; returns what is right but does not do what one may expect.
 pub(crate) fn validate(config: &Config, reader: &mut Reader<'_>) -> Vec<Notice> {
@@ -155,6 +155,7 @@ impl Check<'_, '_> {
         self.range(&key("max_lag_ms"), cluster.max_lag_ms, 1, u64::from(u32::MAX));
         self.range(&key("causal_wait_ms"), cluster.causal_wait_ms, 0, 60_000);
         self.pool(&section, cluster);
+        self.rebuild(&section, cluster);
         self.weights(&section, cluster);
         self.tables(&section, config, name, cluster);
         self.range(&key("failover_silence_ms"), cluster.failover_silence_ms, 500, 3_600_000);
@@ -183,6 +184,31 @@ impl Check<'_, '_> {
                 &key("accounts"),
                 "nobody could log in: give the users passwords in [users.*], or use \"servers\"",
             );
+        }
+    }
+
+    fn rebuild(&mut self, section: &str, cluster: &Cluster) {
+        let rebuild = &cluster.rebuild;
+        let key = |name: &str| format!("{section}.rebuild.{name}");
+        self.range(&key("rate_limit_mib"), rebuild.rate_limit_mib, 0, 1_000_000);
+        self.range(&key("timeout_s"), rebuild.timeout_s, 10, 30 * 86_400);
+        for (name, command) in [("stop", &rebuild.stop), ("start", &rebuild.start)] {
+            if command.trim().is_empty() {
+                self.refuse(&key(name), "must not be empty");
+            }
+        }
+        if rebuild.backup_user.is_empty() && !rebuild.backup_password.expose().is_empty() {
+            self.refuse(&key("backup_password"), "belongs to `backup_user`, which is missing");
+        }
+        if rebuild.backup_password.expose().contains(['\n', '\r', '\0']) {
+            self.refuse(&key("backup_password"), "must be one line");
+        }
+        let relative = !rebuild.data_dir.is_empty() && !rebuild.data_dir.starts_with('/');
+        if relative || rebuild.data_dir.trim_end_matches('/').is_empty() && !rebuild.data_dir.is_empty() {
+            self.refuse(&key("data_dir"), "must be the path of a folder from the root on");
+        }
+        if rebuild.policy == RebuildPolicy::Automatic && cluster.replication_user.is_empty() {
+            self.refuse(&key("policy"), "\"automatic\" needs the cluster's `replication_user`");
         }
     }
 

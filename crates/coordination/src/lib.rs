@@ -1,7 +1,7 @@
 //! Agreement between the nodes of hadal: who leads, in which epoch a cluster is, what is being done to it.
 //!
 //! ```text
-//!   Election  Epochs  Journal  AcknowledgerSets  Schedules  MaintenanceFlags  ReadOnlyModes  Attendance  Registration  Locks
+//!   Election  Epochs  Journal  AcknowledgerSets  Schedules  MaintenanceFlags  ReadOnlyModes  Rebuilds  Attendance  Registration  Locks
 //!       └─────────┴────────┴───────────┬─┴───────────────┴───────────┴──────────────┴─────────────┴────────────┴───────────┘
 //!                                 Store (trait)
 //!                 ┌────────────────────┼────────────────────┐
@@ -35,6 +35,7 @@ mod lease;
 mod locks;
 mod maintenance;
 mod read_only;
+mod rebuilds;
 mod registry;
 mod schedule;
 #[cfg(any(test, feature = "simulation"))]
@@ -59,6 +60,7 @@ pub use keyspace::Keyspace;
 pub use locks::{Grant, LockError, Locks};
 pub use maintenance::{Maintenance, MaintenanceFlags};
 pub use read_only::{ReadOnly, ReadOnlyModes};
+pub use rebuilds::{Rebuild, RebuildPhase, Rebuilds};
 pub use registry::{Node, Registered, Registration, nodes};
 pub use schedule::{Schedule, Schedules};
 pub use store::{Store, StoreError};

@@ -68,13 +68,17 @@ pub(crate) struct FailoverArgs {
 
 /// Makes a server a replica of the present primary.
 ///
-/// Refused where the server has transactions that the primary never had.
+/// Refused where the server has transactions that the primary never had, or its replication is broken: with --rebuild it
+/// gets another server's data. What only it has is kept in a file first.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hadal rejoin 10.0.0.2:3306
+  hadal rejoin 10.0.0.2:3306 --rebuild --plan")]
 pub(crate) struct RejoinArgs {
     #[arg(value_name = "HOST:PORT")]
     server: Address,
 
-    /// MySQL: with the data of another server in place of its own
+    /// Replace its data by a copy of another server's, made by mariadb-backup (MySQL: CLONE)
     #[arg(long)]
     rebuild: bool,
 
@@ -149,12 +153,8 @@ pub(crate) fn failover(args: &FailoverArgs) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn rejoin(args: &RejoinArgs) -> anyhow::Result<ExitCode> {
     let cluster = cluster_of(&args.common.url, &args.server)?;
-    give(
-        &args.common,
-        &cluster,
-        "rejoin",
-        json!({ "server": args.server.to_string(), "rebuild": args.rebuild }),
-    )
+    let order = json!({ "server": args.server.to_string(), "rebuild": args.rebuild });
+    give(&args.common, &cluster, "rejoin", order)
 }
 
 pub(crate) fn maintenance(args: &MaintenanceArgs) -> anyhow::Result<ExitCode> {

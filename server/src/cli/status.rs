@@ -86,10 +86,7 @@ fn event(event: &Value) -> Vec<String> {
 }
 
 fn server(server: &Value) -> Vec<String> {
-    let health = match (word(&server["health"]["state"]), server["health"]["why"].as_str()) {
-        (state, Some(why)) => format!("{state}: {why}"),
-        (state, None) => state,
-    };
+    let health = rebuild(&server["rebuild"]).unwrap_or_else(|| health(&server["health"]));
     let lag = server["lag_ms"].as_u64().map_or_else(|| "?".to_owned(), |lag| format!("{lag} ms"));
     let weight = match server["ramp_percent"].as_u64() {
         Some(percent) if percent < 100 => format!("{} ({percent} %)", server["weight"]),
@@ -98,6 +95,28 @@ fn server(server: &Value) -> Vec<String> {
     let [name, role, version, position] =
         ["server", "role", "version", "position"].map(|key| word(&server[key]));
     vec![name, role, health, lag, weight, version, position]
+}
+
+fn health(health: &Value) -> String {
+    match (word(&health["state"]), health["why"].as_str()) {
+        (state, Some(why)) => format!("{state}: {why}"),
+        (state, None) => state,
+    }
+}
+
+/// How far a rebuild is, or why it failed.
+fn rebuild(rebuild: &Value) -> Option<String> {
+    let step = rebuild["step"].as_str()?;
+    if let Some(why) = rebuild["failed"].as_str() {
+        return Some(format!("rebuild failed: {why}"));
+    }
+    let mib = |key: &str| rebuild[key].as_u64().unwrap_or(0) >> 20;
+    let amount = match (step, mib("expected_bytes")) {
+        ("copying", 0) => format!(", {} MiB", mib("bytes")),
+        ("copying", expected) => format!(", {} of about {expected} MiB", mib("bytes")),
+        _ => String::new(),
+    };
+    Some(format!("rebuilt from {}: {step}{amount}", word(&rebuild["donor"])))
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -116,6 +135,16 @@ fn word(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rebuild_is_shown_with_how_far_it_is() {
+        let copying =
+            json!({ "donor": "db3:3306", "step": "copying", "bytes": 5 << 20, "expected_bytes": 20 << 20 });
+        assert_eq!(rebuild(&copying).unwrap(), "rebuilt from db3:3306: copying, 5 of about 20 MiB");
+        let failed = json!({ "donor": "db3:3306", "step": "failed", "failed": "no room" });
+        assert_eq!(rebuild(&failed).unwrap(), "rebuild failed: no room");
+        assert_eq!(rebuild(&Value::Null), None);
+    }
 
     #[test]
     fn people_see_what_is_wrong_and_with_which_server() {

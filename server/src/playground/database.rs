@@ -63,10 +63,31 @@ pub(super) struct Database {
 impl Database {
     /// Starts the server; its start file decides what it is before it lets anybody in.
     pub(super) fn start(home: &Home, binaries: &Binaries, number: u16, port: u16) -> anyhow::Result<Self> {
+        let start_file = format!("--init-file={}", home.start_file(number).display());
+        let process = Self::spawn(home, binaries, number, &start_file)?;
+        Ok(Self { number, port, error_log: home.error_log(number), process })
+    }
+
+    /// Starts the server again if it has ended: as somebody who may have been the primary, and is none now. What its binary
+    /// log has more than any replica was never acknowledged.
+    pub(super) fn restart_if(
+        &mut self,
+        wanted: bool,
+        home: &Home,
+        binaries: &Binaries,
+    ) -> anyhow::Result<()> {
+        // Also where nobody wants it again: a child that has ended stays about until it was waited for.
+        if self.process.has_ended() && wanted {
+            self.process = Self::spawn(home, binaries, self.number, "--init-rpl-role=SLAVE")?;
+        }
+        Ok(())
+    }
+
+    fn spawn(home: &Home, binaries: &Binaries, number: u16, role: &str) -> anyhow::Result<Running> {
         let mut command = Command::new(&binaries.server);
         command
             .arg(format!("--defaults-file={}", home.options_file(number).display()))
-            .arg(format!("--init-file={}", home.start_file(number).display()))
+            .arg(role)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -74,8 +95,7 @@ impl Database {
         run_as_this_user(&mut command);
         own_process_group(&mut command);
         die_with_parent(&mut command);
-        let process = Running::spawn(&mut command)?;
-        Ok(Self { number, port, error_log: home.error_log(number), process })
+        Running::spawn(&mut command)
     }
 
     pub(super) fn process_id(&self) -> u32 {

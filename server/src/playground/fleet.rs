@@ -18,6 +18,7 @@ use super::template;
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const REPLICATION_PATIENCE: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Running servers. Dropped, all are killed.
@@ -148,6 +149,30 @@ impl Plan<'_> {
 }
 
 impl Fleet {
+    /// Starts servers that have ended and are wanted again, for ever. Cancel-safe.
+    ///
+    /// Must run on the main thread: the servers die with the thread that started them.
+    pub(super) async fn tend(&mut self, home: &Home, binaries: &Binaries) {
+        loop {
+            for database in &mut self.databases {
+                let wanted = home.restart_file(database.number);
+                // A server that has not ended is wanted already; looking takes notice of one that has.
+                match database.restart_if(wanted.exists(), home, binaries) {
+                    Ok(()) => {}
+                    Err(error) => {
+                        tracing::error!(server = database.number, "it cannot be started: {error:#}");
+                    }
+                }
+                if let Err(error) = fs::remove_file(&wanted)
+                    && error.kind() != std::io::ErrorKind::NotFound
+                {
+                    tracing::error!(file = %wanted.display(), %error, "it cannot be removed");
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Ends all servers: with an orderly shutdown where data is kept, at once where it is thrown away.
     pub(super) async fn stop(self, keep_data: bool) {
         if !keep_data {

@@ -75,6 +75,11 @@ impl Home {
         self.path.join(format!("server-{number}.start.sql"))
     }
 
+    /// Made by whoever wants a server that has ended to be started again.
+    pub(super) fn restart_file(&self, number: u16) -> PathBuf {
+        self.path.join(format!("server-{number}.restart"))
+    }
+
     pub(super) fn error_log(&self, number: u16) -> PathBuf {
         self.path.join(format!("server-{number}.log"))
     }

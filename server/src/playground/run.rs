@@ -42,7 +42,7 @@ async fn live(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let progress = Progress::new();
     let site = Site::prepare(args)?;
-    let (fleet, states, hadal) = tokio::select! {
+    let (mut fleet, states, hadal) = tokio::select! {
         started = site.start(&progress) => started?,
         () = signals.received() => bail!("stopped before everything had started"),
     };
@@ -51,6 +51,7 @@ async fn live(args: &PlaygroundArgs) -> anyhow::Result<ExitCode> {
     let failed = tokio::select! {
         () = signals.received() => false,
         () = hadal.failed() => true,
+        () = fleet.tend(&site.home, &site.binaries) => false,
     };
     progress.done("stopping");
     let stopped = tokio::select! {

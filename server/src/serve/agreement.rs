@@ -10,7 +10,7 @@ use cluster::Coordination;
 use config::{Config, CoordinationBackend};
 use coordination::{
     AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, EtcdStore, Journal,
-    Keyspace, MaintenanceFlags, ReadOnlyModes, Schedules, Store, ZooKeeperStore,
+    Keyspace, MaintenanceFlags, ReadOnlyModes, Rebuilds, Schedules, Store, ZooKeeperStore,
 };
 use lifecycle::{Shutdown, TaskKind, Tasks};
 
@@ -84,6 +84,7 @@ impl Agreement {
             schedules: Schedules::new(store.clone(), keyspace.clone()),
             attendance,
             read_only: ReadOnlyModes::new(store.clone(), keyspace.clone()),
+            rebuilds: Rebuilds::new(store.clone(), keyspace.clone()),
         })
     }
 }

@@ -10,9 +10,9 @@ use ::gateway::{ClusterLink, ControlPlane};
 use admin::{ClusterApi, OrderRefused};
 use cluster::{
     ClusterHandle, ClusterService, ControlOptions, FailoverMode, ObserveOptions, Order, OrderError,
-    Promotion, Secret,
+    Promotion, RebuildOptions, Secret,
 };
-use config::{AccountsSource, Cluster, Config, Failover};
+use config::{AccountsSource, Cluster, Config, Failover, RebuildPolicy};
 use lifecycle::{Shutdown, TaskKind, Tasks};
 use serde_json::{Value, json};
 use topology::{ClusterView, ServerId};
@@ -97,7 +97,28 @@ fn control(cluster: &Cluster) -> ControlOptions {
         switchover_timeout: ms(cluster.switchover_timeout_ms),
         grace: ms(cluster.switchover_grace_ms),
         session_end: Duration::ZERO,
+        rebuild: rebuild(cluster),
         keep_in: None,
+    }
+}
+
+fn rebuild(cluster: &Cluster) -> RebuildOptions {
+    let settings = &cluster.rebuild;
+    let (user, password) = match settings.backup_user.as_str() {
+        "" => (&cluster.admin_user, &cluster.admin_password),
+        _ => (&settings.backup_user, &settings.backup_password),
+    };
+    RebuildOptions {
+        automatic: settings.policy == RebuildPolicy::Automatic,
+        shell: settings.shell.clone(),
+        data_dir: settings.data_dir.trim_end_matches('/').to_owned(),
+        stop: settings.stop.clone(),
+        start: settings.start.clone(),
+        user: user.clone(),
+        password: password.expose().to_owned(),
+        bytes_per_s: settings.rate_limit_mib.saturating_mul(1024 * 1024),
+        keep_old: settings.keep_old,
+        timeout: Duration::from_secs(settings.timeout_s),
     }
 }
 

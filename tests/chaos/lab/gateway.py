@@ -22,6 +22,12 @@ admin_password = "{admin_password}"
 {failover}
 {cluster}
 
+[clusters.main.rebuild]
+shell = "{on_host} {{host}}"
+stop = "{stop}"
+start = "{start}"
+{rebuild}
+
 [clusters.main.pool]
 max_connections = 300
 
@@ -34,6 +40,12 @@ cluster = "main"
 [admin]
 listen = "{host}:{admin_port}"
 """
+# As `systemctl` would: a server that is stopped has ended, and one that is started is spawned by whoever supervises it.
+STOP = (
+    "pid=$(cat $(dirname {data_dir})/pid) || exit 0; kill $pid 2>/dev/null || exit 0; "
+    "while [ -d /proc/$pid ] && ! grep -q '^State:.Z' /proc/$pid/status; do sleep 0.1; done"
+)
+START = "touch $(dirname {data_dir})/start"
 # Only hadal with failover knows these.
 FAILOVER = f"""failover = "auto"
 replication_user = "{REPLICATION_USER}"
@@ -48,7 +60,21 @@ def promotion_rules(servers, rules):
 
 
 class LabGateway(Gateway):
-    def __init__(self, binary, folder, servers, network, ports, name="hadal", failover=True, cluster="", wrapper=(), promotion=None, store=None):
+    def __init__(
+        self,
+        binary,
+        folder,
+        servers,
+        network,
+        ports,
+        name="hadal",
+        failover=True,
+        cluster="",
+        rebuild="",
+        wrapper=(),
+        promotion=None,
+        store=None,
+    ):
         self.binary, self.folder, self.label, self.network = binary, folder, name, network
         self.host, self.wrapper = network.addresses[name], list(wrapper)
         self.port, self.admin_port = ports
@@ -69,8 +95,24 @@ class LabGateway(Gateway):
                 admin_port=self.admin_port,
                 failover=FAILOVER if failover else "",
                 cluster=cluster + promotion_rules(servers, promotion or {}),
+                on_host=self.way_to_hosts(servers),
+                stop=STOP,
+                start=START,
+                rebuild=rebuild,
             )
         )
+
+    def way_to_hosts(self, servers):
+        """A program that runs a script on a server's host: `on-host ADDRESS SCRIPT`, as `ssh ADDRESS SCRIPT` does."""
+        program = self.folder / "on-host"
+        ways = [f'{s.host}) exec {" ".join(self.network.prefix(s.label))} sh -c "$2" ;;' for s in servers]
+        program.write_text("\n".join(["#!/bin/sh", 'case "$1" in', *ways, "esac", "exit 64", ""]))
+        program.chmod(0o755)
+        return program
+
+    def rebuild(self, server):
+        """How far the rebuild of a server is, as the API tells; empty where there is none."""
+        return next(s for s in self.cluster()["servers"] if s["server"] == server.address).get("rebuild") or {}
 
     @property
     def url(self):

@@ -52,7 +52,7 @@ class Lab:
         self.gateway = self.gateways[0]
         if "hadal" in self.disks:
             self.disks["hadal"].take_over(self.gateway.data_dir)
-        self.supervisor = Supervisor()
+        self.supervisor = Supervisor(self.servers)
 
     def start(self):
         for server in self.servers:

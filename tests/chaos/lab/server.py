@@ -32,7 +32,8 @@ class LabServer(Server):
     def __init__(self, folder, template, number, port, name, network, disk=None):
         super().__init__(folder, template, number, port)
         self.host, self.network, self.disk = network.addresses[name], network, disk
-        self.label, self.extra = name, []
+        # As its unit file has it: whoever was a primary comes back without what it never got acknowledged.
+        self.label, self.extra, self.role = name, [], ["--init-rpl-role=SLAVE"]
         if disk:
             disk.take_over(folder / "data")
         with (folder / "server.cnf").open("a") as options:
@@ -50,8 +51,7 @@ class LabServer(Server):
         return f"{self.host}:{self.port}"
 
     def spawn(self):
-        """As its unit file would: whoever was a primary comes back without what it never got acknowledged."""
-        command = [find("mariadbd"), f"--defaults-file={self.folder}/server.cnf", "--init-rpl-role=SLAVE"]
+        command = [find("mariadbd"), f"--defaults-file={self.folder}/server.cnf", *self.role]
         command = [*self.network.prefix(self.label), *command, *self.extra, *user_option()]
         self.process = spawn(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -11,6 +11,7 @@ use crate::detect::lag::Arrival;
 use crate::detect::roles::Reach;
 use crate::observe::probe::Observation;
 use crate::observe::replication::Channel;
+use crate::rebuild::RebuildStatus;
 use crate::report::Failure;
 use crate::status::{ServerStatus, SourceStatus};
 
@@ -54,6 +55,8 @@ pub(crate) struct Entry {
     /// Of the heartbeat.
     pub(crate) arrival: Arrival,
     pub(crate) health: Health,
+    /// Its data are being replaced: nobody reads from it.
+    pub(crate) rebuild: Option<RebuildStatus>,
     pub(crate) ramp: Ramp,
     version: Arc<str>,
 }
@@ -84,6 +87,7 @@ impl Entry {
             lag_ms: None,
             arrival: Arrival::default(),
             health: Health::Down("not tried yet".to_owned()),
+            rebuild: None,
             ramp: Ramp::default(),
             version: "".into(),
         }
@@ -231,6 +235,7 @@ impl Entry {
             read_only: seen.is_none_or(|s| s.read_only),
             acknowledgers: seen.map_or(0, |s| s.durability.acknowledgers),
             sources: seen.map(|s| s.channels.iter().map(source).collect()).unwrap_or_default(),
+            rebuild: self.rebuild.clone(),
             probe_us: u64::try_from(probe_us).unwrap_or(u64::MAX),
         }
     }

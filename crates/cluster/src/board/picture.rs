@@ -10,7 +10,7 @@ use crate::detect::death::{PrimarySigns, ReplicaSigns};
 use crate::detect::health::Thread;
 use crate::detect::roles::{Link, Reach};
 use crate::observe::replication::Channel;
-use crate::plan::{Applier, Member, Replication, Situation};
+use crate::plan::{Applier, Member, Rebuilding, Replication, Situation};
 
 /// Heartbeats of a source that come so often are waited for as if they came all the time.
 const FREQUENT: Duration = Duration::from_millis(500);
@@ -110,6 +110,7 @@ impl Board {
             connected: up && channel.link() == Link::Connected,
             halted: channel.link() == Link::Stopped,
             applier: applier(&channel.applier),
+            severed: severed(&channel.receiver),
             received: channel.received.clone(),
             acknowledges: seen.durability.acknowledges,
         });
@@ -136,6 +137,7 @@ impl Board {
             zone,
             maintenance: false,
             restarted: entry.diminished || entry.restarted && !keeps,
+            rebuilding: Rebuilding::No,
         }
     }
 }
@@ -153,6 +155,12 @@ fn applier(thread: &Thread) -> Applier {
         (false, true) => Applier::Stopped,
         (false, false) => Applier::Broken(thread.error.clone()),
     }
+}
+
+/// Error 1236 covers all that a source can have against a position; the receiving thread does not try again after it.
+fn severed(thread: &Thread) -> Option<String> {
+    let fatal = thread.state == "No" && thread.error.starts_with("error 1236:");
+    fatal.then(|| thread.error.clone())
 }
 
 fn since(at: Option<Instant>, now: Instant) -> Duration {

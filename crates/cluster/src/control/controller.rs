@@ -7,6 +7,7 @@ mod judging;
 mod mending;
 mod obeying;
 mod read_only;
+mod rebuilding;
 mod term;
 
 use std::collections::{HashMap, HashSet};
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use super::acknowledging::Acknowledging;
 use super::healing::Healing;
 use super::preparing::Preparation;
+use super::rebuilding::Rebuilding;
 use super::scheduling::Scheduling;
 use super::{Coordination, Ordered, Orders, Steering};
 use crate::board::Picture;
@@ -69,6 +71,7 @@ pub(crate) struct Controller {
     preparation: Preparation,
     cloning: cloning::Cloning,
     scheduling: Scheduling,
+    rebuilding: Rebuilding,
     /// When waiting was last ended.
     unstuck: Option<Instant>,
     /// When a primary that had come back was last opened, or could not be.
@@ -114,6 +117,7 @@ impl Controller {
             preparation: Preparation::default(),
             cloning: cloning::Cloning::default(),
             scheduling: Scheduling::default(),
+            rebuilding: Rebuilding::default(),
             unstuck: None,
             reopened: None,
             heals: None,
@@ -156,6 +160,7 @@ impl Controller {
             // Whoever leads now decides.
             self.begin_following();
             if self.term.take().is_some() {
+                self.stop_rebuilding().await?;
                 self.steering.note(EventKind::Leadership, None, "leading", "not leading", "").await;
             }
             self.follow(picture).await?;
@@ -176,6 +181,7 @@ impl Controller {
         let situation = self.situation(picture);
         self.record_acknowledgers(&situation, picture, &leadership).await?;
         self.tend_cloning().await;
+        self.tend_rebuild(&situation, &leadership).await?;
         self.healing.look(&situation, Instant::now());
         let dead = self.judge(picture).await?;
         let auto = self.options.control.failover == FailoverMode::Auto;
@@ -197,7 +203,7 @@ impl Controller {
         } else {
             let (options, coordination, steering) = (&self.options, &self.coordination, &self.steering);
             self.scheduling.consider(options, coordination, steering, &situation, &leadership).await?;
-            while_leading(&leadership, self.heal(&situation)).await
+            while_leading(&leadership, self.heal(&situation, &leadership)).await
         }
     }
 

@@ -1,7 +1,8 @@
 //! What the controller needs of the coordination store.
 
 use coordination::{
-    AcknowledgerSets, Attendance, ElectionHandle, Epochs, Journal, MaintenanceFlags, ReadOnlyModes, Schedules,
+    AcknowledgerSets, Attendance, ElectionHandle, Epochs, Journal, MaintenanceFlags, ReadOnlyModes, Rebuilds,
+    Schedules,
 };
 
 /// Everything that lasts longer than the process. Cheap to clone.
@@ -17,4 +18,5 @@ pub struct Coordination {
     /// The other nodes that look after it; somebody else runs the attendant.
     pub attendance: Attendance,
     pub read_only: ReadOnlyModes,
+    pub rebuilds: Rebuilds,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use topology::Extra;
 
-use crate::plan::{Rejoin, Situation, rejoin};
+use crate::plan::{Rebuilding, Rejoin, Situation, rejoin};
 
 /// The shortest time between two attempts on one server; it doubles with every failure.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -16,6 +16,10 @@ const LONGEST_PAUSE_OF_FENCING: Duration = Duration::from_secs(5);
 
 /// Somebody who stops a receiving thread for a moment need not ask for maintenance first.
 const GRACE_OF_HALTED: Duration = Duration::from_secs(5);
+/// A replica that is not well for this long, although it was never away, is looked after, too.
+const AILING: Duration = Duration::from_secs(3);
+/// An applying thread is started again so often within the time, and then no more.
+const RESTARTS: (usize, Duration) = (5, Duration::from_secs(600));
 
 /// What to do to a server by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,10 @@ pub(super) struct Healing {
     /// Since when they do not receive, because somebody stopped that.
     halted: HashMap<String, Instant>,
     attempts: HashMap<String, (u32, Instant)>,
+    /// Since when replicas cannot go on by themselves.
+    ailing: HashMap<String, Instant>,
+    /// When applying threads were started again.
+    restarts: HashMap<String, Vec<Instant>>,
     /// Those that hadal leaves alone until somebody decides, and why.
     quarantined: HashMap<String, String>,
 }
@@ -75,6 +83,7 @@ impl Healing {
     /// Notes who is away, and who is well again.
     pub(super) fn look(&mut self, situation: &Situation, now: Instant) {
         for member in &situation.members {
+            self.note_ailing(situation, &member.server, now);
             // A primary may wait for its acknowledgement. That it does not apply harms nobody, and backups stop it for a while.
             let halted = member.up && member.replication.as_ref().is_some_and(|r| r.halted);
             if halted && rejoin(situation, &member.server) == Ok(Rejoin::Start) {
@@ -96,6 +105,38 @@ impl Healing {
         }
     }
 
+    fn note_ailing(&mut self, situation: &Situation, server: &str, now: Instant) {
+        let ails = matches!(
+            rejoin(situation, server),
+            Ok(Rejoin::Restart(_)
+                | Rejoin::Broken(_)
+                | Rejoin::Severed(_)
+                | Rejoin::Behind(_)
+                | Rejoin::Ahead(_))
+        );
+        if !ails {
+            self.ailing.remove(server);
+        } else if now.saturating_duration_since(*self.ailing.entry(server.to_owned()).or_insert(now))
+            >= AILING
+        {
+            self.away.insert(server.to_owned());
+        }
+    }
+
+    /// Whether it is left alone, because its own data do not let it join.
+    pub(super) fn is_quarantined(&self, server: &str) -> bool {
+        self.quarantined.contains_key(server)
+    }
+
+    /// It has other data.
+    pub(super) fn renewed(&mut self, server: &str) {
+        self.quarantined.remove(server);
+        self.attempts.remove(server);
+        self.restarts.remove(server);
+        self.deposed.remove(server);
+        self.stragglers.remove(server);
+    }
+
     /// The next thing to do, if there is one that is due.
     pub(super) fn next(&mut self, situation: &Situation, now: Instant) -> Option<Cure> {
         let primary = situation.primary.as_deref();
@@ -103,13 +144,17 @@ impl Healing {
             .members
             .iter()
             .filter(|m| m.up && !m.maintenance && Some(m.server.as_str()) != primary)
-            .map(|m| (m.server.clone(), m.read_only))
+            .map(|m| (m.server.clone(), m.read_only, m.rebuilding != Rebuilding::No))
             .collect();
-        for (server, read_only) in members {
+        for (server, read_only, is_rebuilt) in members {
             let deposed = self.deposed.contains(&server);
             // Even while no primary is there to join, and again and again.
             if deposed && !read_only && self.is_due(&server, LONGEST_PAUSE_OF_FENCING, now) {
                 return Some(Cure::Fence(server));
+            }
+            if is_rebuilt {
+                // Whoever rebuilds it sees to everything else.
+                continue;
             }
             let halted = self
                 .halted
@@ -131,10 +176,9 @@ impl Healing {
                         return Some(cure);
                     }
                 }
-                Ok(Rejoin::Broken(why)) => {
-                    if let Some(cure) =
-                        self.quarantine(&server, format!("its applying thread is broken: {why}"), Vec::new())
-                    {
+                Ok(Rejoin::Restart(_)) if self.may_restart(&server, now) => return Some(Cure::Start(server)),
+                Ok(what @ (Rejoin::Restart(_) | Rejoin::Broken(_) | Rejoin::Severed(_))) => {
+                    if let Some(cure) = self.quarantine(&server, what.to_string(), Vec::new()) {
                         return Some(cure);
                     }
                 }
@@ -155,6 +199,18 @@ impl Healing {
             .member(server)
             .is_some_and(|m| situation.primary.as_deref().is_some_and(|primary| m.follows(primary)));
         self.stragglers.contains(server) && !follows
+    }
+
+    /// What stops again and again is not repaired by starting it.
+    fn may_restart(&mut self, server: &str, now: Instant) -> bool {
+        let (most, within) = RESTARTS;
+        let restarts = self.restarts.entry(server.to_owned()).or_default();
+        restarts.retain(|at| now.saturating_duration_since(*at) < within);
+        let may = restarts.len() < most;
+        if may {
+            restarts.push(now);
+        }
+        may
     }
 
     fn is_due(&self, server: &str, longest: Duration, now: Instant) -> bool {

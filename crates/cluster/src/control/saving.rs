@@ -15,7 +15,7 @@ use crate::execute::replica;
 use crate::options::ObserveOptions;
 
 /// Writes the transactions into a file below `folder` and gives its path; the error says what is missing.
-pub(super) async fn save(
+pub(crate) async fn save(
     options: &ObserveOptions,
     cluster: &str,
     server: &str,
@@ -37,7 +37,8 @@ pub(super) async fn save(
     let mut command = Command::new(program);
     command
         .args(["--no-defaults", "--read-from-remote-server", "--verbose", "--base64-output=decode-rows"])
-        .arg("--to-last-log")
+        // A fork has numbers that are there already.
+        .args(["--to-last-log", "--skip-gtid-strict-mode"])
         .arg(format!("--host={}", address.host))
         .arg(format!("--port={}", address.port))
         .arg(format!("--user={}", control.replication_user))

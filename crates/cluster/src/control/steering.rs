@@ -12,6 +12,7 @@ use super::Voice;
 use crate::events::{Event, EventKind};
 use crate::execute::StepError;
 use crate::observe::probe::Observation;
+use crate::rebuild::RebuildStatus;
 use crate::report::{Directive, Report};
 
 #[derive(Clone)]
@@ -104,6 +105,10 @@ impl Steering {
 
     pub(crate) async fn read_only(&self, why: Option<Arc<str>>) -> Result<(), StepError> {
         self.direct(Directive::ReadOnly(why)).await
+    }
+
+    pub(crate) async fn rebuild(&self, server: &str, status: Option<RebuildStatus>) -> Result<(), StepError> {
+        self.direct(Directive::Rebuild(server.to_owned(), status)).await
     }
 
     /// What could not be told will be seen with the next look.

@@ -12,7 +12,7 @@ use crate::observe::session;
 use crate::options::ObserveOptions;
 use crate::plan::Situation;
 
-pub(super) async fn look(options: &ObserveOptions, server: &str) -> Result<Observation, StepError> {
+pub(crate) async fn look(options: &ObserveOptions, server: &str) -> Result<Observation, StepError> {
     let failed = |error| StepError::Server { server: server.to_owned(), doing: "looking at it", error };
     let address = server
         .parse()

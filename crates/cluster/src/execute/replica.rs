@@ -218,7 +218,11 @@ pub(crate) async fn start(options: &ObserveOptions, server: &str) -> Result<(), 
     Ok(())
 }
 
-fn change_master(options: &ObserveOptions, to: &str, wrote_itself: bool) -> Result<String, StepError> {
+pub(super) fn change_master(
+    options: &ObserveOptions,
+    to: &str,
+    wrote_itself: bool,
+) -> Result<String, StepError> {
     let source: Address = to
         .parse()
         .map_err(|error| StepError::Unexpected { server: to.to_owned(), why: format!("{error}") })?;

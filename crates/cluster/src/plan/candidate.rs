@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use topology::{Extra, Position};
 
 pub use super::errant::errant;
-use super::situation::{Applier, Member, Promotion, Situation, distance};
+use super::situation::{Applier, Member, Promotion, Rebuilding, Situation, distance};
 use super::value::LeftOut;
 
 /// Why a server cannot become the primary.
@@ -16,6 +16,8 @@ pub enum Unfit {
     /// It replicates from somebody else.
     Outside(String),
     Maintenance,
+    /// Its data are being replaced.
+    Rebuilt,
     MustNot,
     NoLog,
     /// Not a single transaction has arrived there.
@@ -42,6 +44,7 @@ impl std::fmt::Display for Unfit {
                 write!(f, "it replicates from {source}, which does not lead to this cluster's primary")
             }
             Unfit::Maintenance => f.write_str("it is in maintenance"),
+            Unfit::Rebuilt => f.write_str("it is being rebuilt, and not complete yet"),
             Unfit::MustNot => f.write_str("its promotion rule is must_not"),
             Unfit::NoLog => f.write_str("it lacks a binary log with log_slave_updates"),
             Unfit::Unprepared(why) => write!(f, "it cannot lead: {why}"),
@@ -92,6 +95,9 @@ pub(super) fn barred(member: &Member, situation: &Situation) -> Option<Unfit> {
     }
     if member.maintenance {
         return Some(Unfit::Maintenance);
+    }
+    if member.rebuilding != Rebuilding::No {
+        return Some(Unfit::Rebuilt);
     }
     if let Applier::Broken(why) = &replication.applier {
         return Some(Unfit::Broken(why.clone()));

@@ -1,7 +1,7 @@
 //! What the other replicas do once a server is chosen.
 
 use super::candidate::foreign;
-use super::situation::{Member, Situation};
+use super::situation::{Member, Rebuilding, Situation};
 
 /// The replicas beside the new primary.
 pub(super) struct Field<'a> {
@@ -20,6 +20,8 @@ impl<'a> Field<'a> {
         let joins: Vec<&Member> = situation
             .replicas()
             .filter(|m| m.server != new.server && m.applies() && !m.maintenance)
+            // Whoever rebuilds it points it to the new primary.
+            .filter(|m| m.rebuilding == Rebuilding::No)
             .filter(|m| foreign(m, situation).is_none())
             .collect();
         let (behind, joins): (Vec<&Member>, Vec<&Member>) =

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use topology::{GtidSet, Position};
 
 use super::candidate::foreign;
-use super::situation::{Member, Situation, distance};
+use super::situation::{Member, Rebuilding, Situation, distance};
 
 /// Whom it fetches from, in this order, and how far it comes by that.
 pub(super) struct Levelled<'a> {
@@ -49,7 +49,8 @@ fn missing(from: &Position, to: &GtidSet) -> String {
 }
 
 fn can_hand_on(member: &Member, situation: &Situation) -> bool {
-    member.applies() && member.logs && foreign(member, situation).is_none()
+    let complete = member.rebuilding != Rebuilding::Swapped;
+    complete && member.applies() && member.logs && foreign(member, situation).is_none()
 }
 
 /// What lies between two positions, for people: `0-1-101…105 (5 transactions)`.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use topology::{Extra, MariaGtid};
 
 use super::errant::errant;
-use super::situation::{Member, Situation};
+use super::situation::{Member, Rebuilding, Situation};
 
 /// Whose acknowledgement a commit may have waited for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ fn missing(server: &str, situation: &Situation) -> Option<String> {
     }
     if !situation.is_replica(member) {
         return Some(format!("{server} does not replicate from this cluster any more"));
+    }
+    if member.rebuilding == Rebuilding::Swapped {
+        return Some(format!("{server} is being rebuilt, and what it had acknowledged may not be there yet"));
     }
     if member.is_forgetful() {
         return Some(format!("{server} was restarted, and what it had received and not applied may be gone"));

@@ -21,10 +21,14 @@ pub enum Rejoin {
     Start,
     /// It has transactions that the primary never had, be it only in its relay log.
     Ahead(Vec<Extra>),
+    /// Applying stopped with an error that passes: it is started again.
+    Restart(String),
     /// Applying stopped with an error.
     Broken(String),
     /// It lacks transactions that the primary has no binary logs of any more.
     Behind(String),
+    /// Its source does not have any more what it lacks.
+    Severed(String),
 }
 
 impl std::fmt::Display for Rejoin {
@@ -37,6 +41,8 @@ impl std::fmt::Display for Rejoin {
                 let extra: Vec<_> = extra.iter().map(Extra::to_string).collect();
                 write!(f, "it has transactions that the primary never had: {}", extra.join(", "))
             }
+            Rejoin::Restart(why) => write!(f, "its applying thread is started again after {why}"),
+            Rejoin::Severed(why) => write!(f, "its source cannot give what it lacks: {why}"),
             Rejoin::Broken(why) => write!(f, "its applying thread is broken: {why}"),
             Rejoin::Behind(why) => f.write_str(why),
         }
@@ -98,15 +104,45 @@ fn judge(situation: &Situation, primary: &Member, member: &Member) -> Rejoin {
     }
     let Some(replication) = &member.replication else { return Rejoin::Follow };
     if let Applier::Broken(why) = &replication.applier {
-        return Rejoin::Broken(why.clone());
+        return if passes(why) { Rejoin::Restart(why.clone()) } else { Rejoin::Broken(why.clone()) };
     }
     let between = situation.between(member);
     let leads_here = situation.stranger(member).is_none()
         && between.last().unwrap_or(&member).follows(&primary.server)
         && between.iter().all(|m| m.up);
     match replication.applier {
+        _ if leads_here && replication.severed.is_some() => {
+            Rejoin::Severed(replication.severed.clone().unwrap_or_default())
+        }
         _ if !leads_here => Rejoin::Follow,
         Applier::Running if !replication.halted => Rejoin::Replicates,
         _ => Rejoin::Start,
+    }
+}
+
+/// Errors that are not about the data, so that the same event can go through later: a full disk (3, 1021, 1114), locks (1205,
+/// 1213), memory (1037, 1038, 1041), a kill (1053, 1317, 1927), no connection for a federated table (1158–1161).
+const PASSING: &[u32] =
+    &[3, 1021, 1037, 1038, 1041, 1053, 1114, 1158, 1159, 1160, 1161, 1205, 1213, 1317, 1927];
+
+/// Whether an applying thread that stopped with this error, as `error NUMBER: TEXT`, may be started again.
+fn passes(why: &str) -> bool {
+    let number = why.strip_prefix("error ").and_then(|rest| rest.split(':').next());
+    number.and_then(|number| number.parse().ok()).is_some_and(|number: u32| PASSING.contains(&number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_the_data_is_never_repeated() {
+        assert!(passes("error 1205: Lock wait timeout exceeded"));
+        assert!(passes("error 1114: The table is full"));
+        for data in
+            ["error 1032: Can't find record", "error 1062: Duplicate entry", "error 12050: x", "1205", ""]
+        {
+            assert!(!passes(data), "{data}");
+        }
     }
 }

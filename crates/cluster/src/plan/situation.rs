@@ -31,6 +31,18 @@ pub enum Applier {
     Broken(String),
 }
 
+/// Whether a server's data are being replaced by a copy of another one's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rebuilding {
+    #[default]
+    No,
+    /// The copy grows beside its data, which are as they were.
+    Copying,
+    /// Its data are the copy, which lacks what was written since.
+    Swapped,
+}
+
 /// How a server replicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replication {
@@ -48,6 +60,9 @@ pub struct Replication {
     #[serde(default)]
     pub halted: bool,
     pub applier: Applier,
+    /// Why the source cannot give what the replica lacks: its binary logs do not go back that far, or are of another history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severed: Option<String>,
     /// In the relay log, applied or not.
     #[serde(default)]
     pub received: Position,
@@ -106,6 +121,8 @@ pub struct Member {
     /// (MDEV-4698), although it may have been acknowledged.
     #[serde(default)]
     pub restarted: bool,
+    #[serde(default)]
+    pub rebuilding: Rebuilding,
 }
 
 impl Member {
@@ -130,6 +147,7 @@ impl Member {
             zone: None,
             maintenance: false,
             restarted: false,
+            rebuilding: Rebuilding::No,
         }
     }
 

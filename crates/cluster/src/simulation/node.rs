@@ -6,7 +6,7 @@ use std::time::Duration;
 use coordination::simulated::{Dice, Network, NodeClock, Process, Stopped, World};
 use coordination::{
     AcknowledgerSets, Attendance, Election, ElectionOptions, Epochs, Journal, Keyspace, MaintenanceFlags,
-    Schedules,
+    ReadOnlyModes, Rebuilds, Schedules,
 };
 use mysql_client::Secret;
 use tokio::task::{JoinHandle, LocalSet};
@@ -47,7 +47,9 @@ impl Node {
             journal: Journal::new(way.clone(), keyspace.clone()),
             acknowledgers: AcknowledgerSets::new(way.clone(), keyspace.clone()),
             maintenance: MaintenanceFlags::new(way.clone(), keyspace.clone()),
-            schedules: Schedules::new(way, keyspace),
+            schedules: Schedules::new(way.clone(), keyspace.clone()),
+            read_only: ReadOnlyModes::new(way.clone(), keyspace.clone()),
+            rebuilds: Rebuilds::new(way, keyspace),
             attendance,
         };
         let (service, handle) = ClusterService::new("main", observing(&name, Model::new(servers, number)));

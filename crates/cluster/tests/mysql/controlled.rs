@@ -9,7 +9,7 @@ use cluster::{
 };
 use coordination::{
     AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace,
-    MaintenanceFlags, ReadOnlyModes, Schedules, Store,
+    MaintenanceFlags, ReadOnlyModes, Rebuilds, Schedules, Store,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -77,7 +77,8 @@ impl Controlled {
             maintenance: MaintenanceFlags::new(store.clone(), keys.clone()),
             schedules: Schedules::new(store.clone(), keys.clone()),
             attendance,
-            read_only: ReadOnlyModes::new(store, keys),
+            read_only: ReadOnlyModes::new(store.clone(), keys.clone()),
+            rebuilds: Rebuilds::new(store, keys),
         });
         tasks.spawn(service.run(stopping()));
         let controlled = Self { handle, tasks, stop, _folder: folder };

@@ -218,6 +218,7 @@ impl Making {
         };
         let source = through.map_or("s1".to_owned(), |s| format!("s{}", s + 1));
         member.replication = Some(Replication {
+            severed: None,
             source: if outside { "x".to_owned() } else { source },
             source_id: u32::try_from(through.map_or(1, |s| s + 1)).unwrap(),
             source_uuid: None,

@@ -7,14 +7,14 @@
 //! a down pos=0-1-100            one line for every server
 //! b <a pos=0-1-98 got=0-1-100 acks prefer
 //!
-//! > failover allow_loss         or: failover, switchover [SERVER], rejoin SERVER
+//! > failover allow_loss         or: failover, switchover [SERVER], rejoin SERVER, rebuild SERVER [AVOID]
 //! …the answer…
 //! ```
 //!
 //! Words of a server: `down`, `unseen` (nothing was ever known); `id=` (a is 1, b is 2 …), `v=`; its source `<a` connected,
 //! `~a` trying, `!a` stopped; `pos=` applied, `got=` received (as applied), `log=` binary log state (as applied), `base=`
 //! `gtid_slave_pos` (as applied, where it replicates), `from=` the source's id; `stopped`, `broken=WHY`; `acks`, `rw`, `ro`,
-//! `nolog`, `restarted`, `maintenance`, `zone=`, `prefer`, `prefer_not`, `must_not`.
+//! `nolog`, `restarted`, `copying` and `swapped` (a rebuild), `severed=WHY`, `maintenance`, `zone=`, `prefer`, `prefer_not`, `must_not`.
 //!
 //! A line `mysql` makes all servers MySQL's. Their sets name servers by their letters, `a:1-100,b:1`; `got=` is what was received
 //! beside what is applied; `purged=`, `unprepared=WHY` and `waits=` (for so many acknowledgements) come on top.
@@ -22,7 +22,8 @@
 use std::collections::BTreeSet;
 
 use cluster::plan::{
-    Acknowledgers, Applier, Member, Promotion, Replication, Situation, failover, rejoin, switchover,
+    Acknowledgers, Applier, Member, Promotion, Rebuilding, Replication, Situation, failover, rebuild, rejoin,
+    switchover,
 };
 
 /// One file.
@@ -73,6 +74,12 @@ fn answer(situation: &Situation, question: &str) -> String {
         ["rejoin", server] => {
             return match rejoin(situation, server) {
                 Ok(what) => what.to_string(),
+                Err(refusal) => format!("refused: {}", refusal.explained()),
+            };
+        }
+        ["rebuild", server] | ["rebuild", server, _] => {
+            return match rebuild(situation, server, words.get(2).copied()) {
+                Ok(plan) => plan.to_string(),
                 Err(refusal) => format!("refused: {}", refusal.explained()),
             };
         }
@@ -189,6 +196,8 @@ fn fact(word: &str, member: &mut Member, replication: Option<&mut Replication>) 
         ("ro", _) => member.read_only = true,
         ("nolog", _) => member.logs = false,
         ("restarted", _) => member.restarted = true,
+        ("copying", _) => member.rebuilding = Rebuilding::Copying,
+        ("swapped", _) => member.rebuilding = Rebuilding::Swapped,
         ("maintenance", _) => member.maintenance = true,
         ("prefer", _) => member.promotion = Promotion::Prefer,
         ("prefer_not", _) => member.promotion = Promotion::PreferNot,
@@ -199,6 +208,7 @@ fn fact(word: &str, member: &mut Member, replication: Option<&mut Replication>) 
         ("v", version) => member.version = version.to_owned(),
         ("zone", zone) => member.zone = Some(zone.to_owned()),
         ("stopped", _) => replication?.applier = Applier::Stopped,
+        ("severed", why) => replication?.severed = Some(why.replace('_', " ")),
         ("broken", why) => replication?.applier = Applier::Broken(why.replace('_', " ")),
         ("acks", _) => replication?.acknowledges = true,
         ("from", id) => replication?.source_id = id.parse().ok()?,

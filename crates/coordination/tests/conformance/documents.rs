@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use coordination::{
     AcknowledgerSets, Acknowledgers, CoordinationError, Epochs, Journal, Leadership, Maintenance,
-    MaintenanceFlags, Node, NotLeading, ReadOnly, ReadOnlyModes, Registered, Registration, nodes,
+    MaintenanceFlags, Node, NotLeading, ReadOnly, ReadOnlyModes, Rebuild, Rebuilds, Registered, Registration,
+    nodes,
 };
 use serde_json::json;
 
@@ -48,6 +49,10 @@ pub(crate) async fn a_stale_token_is_refused_everywhere(bench: Bench) {
     is_stale(epochs.open_next("c", None, &old).await, &old);
     is_stale(sets.replace("c", None, set(&["a"]), &old).await, &old);
     is_stale(journal.begin("c", "failover", json!({}), &old).await, &old);
+    let rebuilds = Rebuilds::new(bench.store.clone(), bench.keyspace.clone());
+    is_stale(rebuilds.put("c", "a", None, Rebuild::default(), &old).await, &old);
+    is_stale(rebuilds.clear("c", "a", &old).await, &old);
+    assert!(rebuilds.list("c").await.unwrap().is_empty());
     let current = new_or_newer(&second, new).await;
     let action = journal.begin("c", "failover", json!({}), &current).await.unwrap();
     is_stale(journal.append("c", action.clone(), "fence", json!({}), &old).await, &old);
@@ -128,6 +133,24 @@ pub(crate) async fn an_epoch_is_opened_once(bench: Bench) {
     let again = sets.replace("c", Some(&first), set(&["a"]), &term).await;
     assert!(matches!(again, Err(CoordinationError::Conflict(_))), "{again:?}");
     assert_eq!(sets.current("c").await.unwrap(), Some(second));
+}
+
+pub(crate) async fn a_rebuild_is_known_until_it_is_over(bench: Bench) {
+    let rebuilds = Rebuilds::new(bench.store.clone(), bench.keyspace.clone());
+    let candidate = Candidate::start(&bench, "only", bench.store.clone());
+    let term = candidate.leads().await;
+    let server = "127.0.0.1:3306";
+    let rebuild = |donor: &str| Rebuild { donor: donor.to_owned(), ..Rebuild::default() };
+    let first = rebuilds.put("c", server, None, rebuild("a"), &term).await.unwrap();
+    let second = rebuilds.put("c", server, Some(&first), rebuild("b"), &term).await.unwrap();
+    for stale in [None, Some(&first)] {
+        let again = rebuilds.put("c", server, stale, rebuild("c"), &term).await;
+        assert!(matches!(again, Err(CoordinationError::Conflict(_))), "{again:?}");
+    }
+    assert_eq!(rebuilds.list("c").await.unwrap(), [(server.to_owned(), second)]);
+    assert!(rebuilds.list("other").await.unwrap().is_empty());
+    rebuilds.clear("c", server, &term).await.unwrap();
+    assert!(rebuilds.list("c").await.unwrap().is_empty());
 }
 
 pub(crate) async fn maintenance_is_set_and_cleared(bench: Bench) {

@@ -50,6 +50,7 @@ const SHARED: &[Case] = cases![
     documents::a_successor_finishes_what_another_has_begun,
     documents::the_history_is_bounded,
     documents::an_epoch_is_opened_once,
+    documents::a_rebuild_is_known_until_it_is_over,
     documents::maintenance_is_set_and_cleared,
     documents::the_read_only_mode_is_set_and_cleared,
     documents::a_node_is_listed_while_it_lives,

@@ -101,8 +101,14 @@ impl Controller {
         Ok(())
     }
 
-    pub(super) async fn heal(&mut self, situation: &Situation) -> Result<(), StepError> {
-        let Some(cure) = self.healing.next(situation, Instant::now()) else { return Ok(()) };
+    pub(super) async fn heal(
+        &mut self,
+        situation: &Situation,
+        leadership: &Leadership,
+    ) -> Result<(), StepError> {
+        let Some(cure) = self.healing.next(situation, Instant::now()) else {
+            return self.rebuild_by_policy(situation, leadership).await;
+        };
         let primary = situation.primary.clone().unwrap_or_default();
         let (server, what, outcome) = match &cure {
             Cure::Fence(server) => (server, "fenced", fence::fence(&self.options, server).await),
@@ -116,7 +122,11 @@ impl Controller {
             }
             Cure::Start(server) => (server, "started", replica::start(&self.options, server).await),
             Cure::Quarantine(server, why, extra) => {
-                let why = &format!("{why}{}", self.save(situation, server, extra).await);
+                let why = &format!(
+                    "{why}{}{}",
+                    self.save(situation, server, extra).await,
+                    self.what_rebuilds(server)
+                );
                 let server = Some(server.clone());
                 self.steering.note(EventKind::Action, server, "rejoin", "quarantined", why).await;
                 return Ok(());
@@ -132,13 +142,16 @@ impl Controller {
     }
 
     /// Keeps what only this server has; says where, or why not.
-    pub(super) async fn save(&self, situation: &Situation, server: &str, extra: &[Extra]) -> String {
+    pub(super) async fn save(&mut self, situation: &Situation, server: &str, extra: &[Extra]) -> String {
         if extra.is_empty() {
             return String::new();
         }
         let position = situation.member(server).map(|m| m.position.clone()).unwrap_or_default();
         match saving::save(&self.options, &situation.cluster, server, extra, &position).await {
-            Ok(path) => format!("; they are kept in {}", path.display()),
+            Ok(path) => {
+                self.rebuilding.saved(server, extra);
+                format!("; they are kept in {}", path.display())
+            }
             Err(why) => format!("; they could not be kept: {why}"),
         }
     }

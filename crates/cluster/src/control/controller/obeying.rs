@@ -45,11 +45,10 @@ impl Controller {
                 self.order(&situation, plan, allow_loss, dry_run, &leadership).await
             }
             Order::Rejoin { server, rebuild: true } => {
-                if situation.member(&server).is_some_and(|m| m.uuid.is_none()) {
-                    let text = format!("{server} is no MySQL server: only those can be cloned");
-                    return Err(OrderError::Refused(text));
+                if situation.member(&server).is_some_and(|m| m.uuid.is_some()) {
+                    return self.order_clone(&situation, &server, dry_run).await;
                 }
-                self.order_clone(&situation, &server, dry_run).await
+                self.order_rebuild(&situation, &server, dry_run, &leadership).await
             }
             Order::Rejoin { server, rebuild: false } => self.rejoin(&situation, &server, dry_run).await,
             Order::Maintenance { server, on, reason, by } => {
@@ -108,29 +107,30 @@ impl Controller {
         dry_run: bool,
     ) -> Result<OrderReport, OrderError> {
         use plan::Rejoin;
+        if self.rebuilding.is_at_work_on(server) {
+            return Err(OrderError::Unavailable(format!(
+                "{server} is being rebuilt; `hadal status` shows how far it is"
+            )));
+        }
         let found = plan::rejoin(situation, server).map_err(|r| OrderError::Refused(r.explained()))?;
         let primary = situation.primary.clone().unwrap_or_default();
         let text = match &found {
             Rejoin::Replicates => format!("{server} replicates from {primary} already"),
             Rejoin::Follow => format!("{server} follows {primary}"),
             Rejoin::Start => format!("the threads of {server} are started"),
-            Rejoin::Ahead(extra) => {
-                let list: Vec<_> = extra.iter().map(ToString::to_string).collect();
+            Rejoin::Restart(why) => format!("the applying thread of {server} is started again after {why}"),
+            Rejoin::Ahead(_) | Rejoin::Broken(_) | Rejoin::Severed(_) | Rejoin::Behind(_) => {
                 return Err(OrderError::Refused(format!(
-                    "{server} has transactions that the primary never had: {}; it has to be rebuilt",
-                    list.join(", ")
+                    "{server} cannot join as it is: {found}; `hadal rejoin {server} --rebuild` gives it another \
+                     server's data (--plan shows how)"
                 )));
             }
-            Rejoin::Broken(why) => {
-                return Err(OrderError::Refused(format!("the applying thread of {server} is broken: {why}")));
-            }
-            Rejoin::Behind(why) => return Err(OrderError::Refused(format!("{server}: {why}"))),
         };
         let began = Instant::now();
         if !dry_run {
             let outcome = match found {
                 Rejoin::Follow => replica::follow(&self.options, server, &primary).await,
-                Rejoin::Start => replica::start(&self.options, server).await,
+                Rejoin::Start | Rejoin::Restart(_) => replica::start(&self.options, server).await,
                 _ => Ok(()),
             };
             outcome.map_err(|error| OrderError::Failed(error.to_string()))?;

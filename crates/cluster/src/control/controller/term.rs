@@ -32,6 +32,11 @@ impl Controller {
         picture.situation.members.iter().for_each(|member| self.healing.touched(&member.server));
         let told = self.assembly.borrow().announcement.clone();
         self.preparation.adopt(told.map(|told| told.value.prepared).unwrap_or_default());
+        if !self.rebuilding.is_of(leadership.token()) {
+            self.stop_rebuilding().await?;
+            let records = self.coordination.rebuilds.list(cluster).await?;
+            self.rebuilding.begin_term(leadership.token(), records);
+        }
         for action in self.coordination.journal.history(cluster).await? {
             let done = action.outcome.as_ref().is_some_and(|outcome| outcome["done"] == true);
             if let (true, Ok(plan)) = (done, plan_of(&action)) {
@@ -105,6 +110,7 @@ impl Controller {
         for member in &mut situation.members {
             member.maintenance =
                 self.maintenance.contains(&member.server) || self.cloning.is_at_work_on(&member.server);
+            member.rebuilding = self.rebuilding.of(&member.server);
         }
         if let Some(recorded) = &self.acknowledgers {
             acknowledging::recall(&mut situation, &picture.starts, &recorded.value);
