@@ -30,7 +30,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
     );
     assert_eq!(
         with_cluster("[admin]\nx = 5\n"),
-        "hadal.toml:6: admin.x: unknown key, the keys here are listen, enabled"
+        "hadal.toml:6: admin.x: unknown key, the keys here are listen, advertise, enabled"
     );
 }
 
