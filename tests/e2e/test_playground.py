@@ -188,6 +188,7 @@ def test_a_killed_server_is_started_again_and_made_anew(playground, scratch):
         cursor.execute("INSERT INTO kept VALUES (7)")
     os.kill(int((data / "server.pid").read_text()), signal.SIGKILL)
     eventually(lambda: not listens(port), within=20, what="the server is gone")
+    eventually(lambda: not is_well(), within=20, what="hadal has noticed")
     (folder / "server-2.restart").touch()
     eventually(is_well, within=60, what="the server replicates again")
     before = data.stat().st_ino

@@ -19,6 +19,7 @@ pub(crate) mod runner;
 pub(crate) mod seed;
 mod sql;
 mod together;
+mod underway;
 
 pub(crate) use error::StepError;
 pub(crate) use looking::{look, look_again};

@@ -3,13 +3,16 @@
 //! `SET GLOBAL read_only=1` waits for the global read lock, which an open transaction that has written keeps it from; and
 //! while it waits, that transaction's next statement waits for it. So it is tried without waiting, again and again: what is
 //! under way can come to its end meanwhile (tried on MariaDB 10.11).
+//!
+//! A transaction that has only read does not keep it from that, and would fail with its first write. Those that began a short while
+//! ago are waited for as well; one that has been open for longer than the grace will hardly end within it.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::sql::Link;
-use super::{StepError, mysql};
+use super::{StepError, mysql, underway};
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(3);
@@ -29,6 +32,7 @@ pub(super) async fn demote(options: &ObserveOptions, server: &str) -> Result<(),
         link.close().await;
         return Ok(());
     }
+    underway::let_end(&mut link, control.grace, control.grace).await?;
     link.never_wait().await?;
     while !link.try_read_only().await? {
         if began.elapsed() > limit {

@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::super::StepError;
 use super::super::sql::Link;
-
-const AGAIN: Duration = Duration::from_millis(3);
+use super::super::underway;
 
 /// Open transactions of clients that have locked or written something. Those of replication are none.
 const TRANSACTIONS: &str = "SELECT p.ID AS id FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON \
@@ -24,9 +23,7 @@ pub(in crate::execute) async fn demote(
     limit: Duration,
 ) -> Result<(), StepError> {
     let began = Instant::now();
-    while began.elapsed() < grace && !link.query("looking at transactions", TRANSACTIONS).await?.is_empty() {
-        sleep(AGAIN).await;
-    }
+    underway::let_end(link, grace.saturating_mul(10), grace).await?;
     link.never_wait().await?;
     while !link.try_read_only().await? {
         if began.elapsed() > limit {
