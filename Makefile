@@ -49,11 +49,11 @@ test-e2e: build ## real servers, real drivers, faults (ARGS='-k django')
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 test-chaos: build ## the faults that every change must survive, on servers in networks of their own
-	@scripts/setup.sh server python faults
+	@scripts/setup.sh server coordination python faults
 	$(PYTHON) -m pytest tests/chaos -m short $(ARGS)
 
 chaos: build ## every fault, what is measured CHAOS_RUNS times, with a report (as root; ARGS='-k kill_primary')
-	@scripts/setup.sh server python faults
+	@scripts/setup.sh server coordination python faults
 	$(PYTHON) -m pytest tests/chaos --runs $(CHAOS_RUNS) --report $(CACHE)/chaos $(ARGS)
 	@echo "report: $(CACHE)/chaos/report.md, report.json"
 
