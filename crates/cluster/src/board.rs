@@ -6,6 +6,7 @@ mod picture;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -147,6 +148,13 @@ impl Board {
 
     pub(crate) fn set_heals(&mut self, heals: bool) {
         self.heals = heals;
+    }
+
+    /// On which servers people work, and why; on all others nobody does.
+    pub(crate) fn set_maintenance(&mut self, reasons: &BTreeMap<String, String>) {
+        for entry in &mut self.servers {
+            entry.maintenance = reasons.get(&entry.address.to_string()).cloned();
+        }
     }
 
     /// How far the rebuild of a server is.
@@ -538,6 +546,9 @@ fn health_of(entry: &Entry, primary_is_up: bool, max_lag_ms: u64) -> Health {
     };
     if entry.rebuild.is_some() && entry.role != Role::Primary {
         return Health::Degraded("it is being rebuilt".to_owned());
+    }
+    if let Some(reason) = entry.maintenance.as_ref().filter(|_| entry.role != Role::Primary) {
+        return Health::Degraded(format!("in maintenance: {reason}"));
     }
     let threads: Vec<_> = seen.channels.iter().map(|c| (c.receiver.clone(), c.applier.clone())).collect();
     health::judge(&Signs {

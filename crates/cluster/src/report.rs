@@ -1,5 +1,6 @@
 //! What the tasks tell the service, and what it tells them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,6 +71,8 @@ pub(crate) enum Directive {
     Seen(String, Box<Observation>),
     /// Every server is looked at now.
     Look,
+    /// On which servers people work, and why.
+    Maintenance(BTreeMap<String, String>),
     /// How far the rebuild of a server is; `None`: it is none any more.
     Rebuild(String, Option<RebuildStatus>),
     Note(Event),

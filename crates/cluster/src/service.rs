@@ -187,6 +187,7 @@ impl Observer {
             Directive::Heals(heals) => self.board.set_heals(heals),
             Directive::Look => self.shared.wake_all(),
             Directive::ReadOnly(why) => self.board.set_read_only(why),
+            Directive::Maintenance(reasons) => self.board.set_maintenance(&reasons),
             Directive::Rebuild(server, status) => self.board.set_rebuild(&server, status),
             Directive::Note(event) => self.board.note(event),
             Directive::Seen(server, seen) => {

@@ -27,6 +27,9 @@ pub struct ServerStatus {
     /// Its data are being replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<RebuildStatus>,
+    /// People work on it, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<String>,
     /// How long the last look at it took.
     pub probe_us: u64,
 }

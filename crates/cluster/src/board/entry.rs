@@ -57,6 +57,8 @@ pub(crate) struct Entry {
     pub(crate) health: Health,
     /// Its data are being replaced: nobody reads from it.
     pub(crate) rebuild: Option<RebuildStatus>,
+    /// People work on it, and why: nobody reads from it.
+    pub(crate) maintenance: Option<String>,
     pub(crate) ramp: Ramp,
     version: Arc<str>,
 }
@@ -88,6 +90,7 @@ impl Entry {
             arrival: Arrival::default(),
             health: Health::Down("not tried yet".to_owned()),
             rebuild: None,
+            maintenance: None,
             ramp: Ramp::default(),
             version: "".into(),
         }
@@ -236,6 +239,7 @@ impl Entry {
             acknowledgers: seen.map_or(0, |s| s.durability.acknowledgers),
             sources: seen.map(|s| s.channels.iter().map(source).collect()).unwrap_or_default(),
             rebuild: self.rebuild.clone(),
+            maintenance: self.maintenance.clone(),
             probe_us: u64::try_from(probe_us).unwrap_or(u64::MAX),
         }
     }

@@ -10,7 +10,7 @@ mod read_only;
 mod rebuilding;
 mod term;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(crate) struct Controller {
     healing: Healing,
     acknowledging: Acknowledging,
     acknowledgers: Option<Versioned<coordination::Acknowledgers>>,
-    maintenance: HashSet<String>,
+    maintenance: BTreeMap<String, String>,
     flags_read: Option<Instant>,
     /// People want no writes.
     mode: Option<coordination::ReadOnly>,
@@ -106,7 +106,7 @@ impl Controller {
             healing: Healing::default(),
             acknowledging: Acknowledging::default(),
             acknowledgers: None,
-            maintenance: HashSet::new(),
+            maintenance: BTreeMap::new(),
             flags_read: None,
             mode: None,
             mode_read: None,
@@ -155,6 +155,9 @@ impl Controller {
     async fn consider(&mut self, picture: &Picture) -> Result<(), StepError> {
         self.remark(picture);
         self.follow_mode(&picture.situation.cluster).await?;
+        if let Err(error) = self.read_flags(&picture.situation.cluster).await {
+            tracing::debug!(cluster = picture.situation.cluster, %error, "cannot read who is in maintenance");
+        }
         let Some(leadership) = self.coordination.election.leadership() else {
             self.steering.lead(None);
             // Whoever leads now decides.
@@ -203,7 +206,15 @@ impl Controller {
         } else {
             let (options, coordination, steering) = (&self.options, &self.coordination, &self.steering);
             self.scheduling.consider(options, coordination, steering, &situation, &leadership).await?;
-            while_leading(&leadership, self.heal(&situation, &leadership)).await
+            let mut pictures = self.pictures.clone();
+            let is_well = picture.primary.as_ref().is_some_and(|primary| primary.fault.is_none());
+            let healed = while_leading(&leadership, self.heal(&situation, &leadership));
+            tokio::select! {
+                biased;
+                healed = healed => healed,
+                // A server that does not answer may keep us for long; what was begun on it is done again later.
+                () = primary_fails(&mut pictures), if is_well => Ok(()),
+            }
         }
     }
 
@@ -213,5 +224,13 @@ impl Controller {
             self.heals = Some(heals);
         }
         Ok(())
+    }
+}
+
+/// Returns when the primary does not answer any more; never where the service has ended.
+async fn primary_fails(pictures: &mut watch::Receiver<Arc<Picture>>) {
+    let fails = |picture: &Arc<Picture>| picture.primary.as_ref().is_some_and(|p| p.fault.is_some());
+    if pictures.wait_for(fails).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The controller's way to the service: directives that are in the view when the call returns. A leader's are told to the other
 //! nodes as well.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +106,10 @@ impl Steering {
 
     pub(crate) async fn read_only(&self, why: Option<Arc<str>>) -> Result<(), StepError> {
         self.direct(Directive::ReadOnly(why)).await
+    }
+
+    pub(crate) async fn maintenance(&self, reasons: BTreeMap<String, String>) -> Result<(), StepError> {
+        self.direct(Directive::Maintenance(reasons)).await
     }
 
     pub(crate) async fn rebuild(&self, server: &str, status: Option<RebuildStatus>) -> Result<(), StepError> {

@@ -1,6 +1,7 @@
 //! What a term of office begins with, and what only the store knows.
 
 use coordination::Leadership;
+use std::collections::BTreeMap;
 use tokio::time::Instant;
 use topology::Writes;
 
@@ -99,7 +100,11 @@ impl Controller {
             return Ok(());
         }
         let flags = self.coordination.maintenance.list(cluster).await?;
-        self.maintenance = flags.into_iter().map(|(server, _)| server).collect();
+        let flags: BTreeMap<_, _> = flags.into_iter().map(|(server, flag)| (server, flag.reason)).collect();
+        if flags != self.maintenance {
+            self.steering.maintenance(flags.clone()).await?;
+            self.maintenance = flags;
+        }
         self.flags_read = Some(Instant::now());
         Ok(())
     }
@@ -109,7 +114,7 @@ impl Controller {
         let mut situation = picture.situation.clone();
         for member in &mut situation.members {
             member.maintenance =
-                self.maintenance.contains(&member.server) || self.cloning.is_at_work_on(&member.server);
+                self.maintenance.contains_key(&member.server) || self.cloning.is_at_work_on(&member.server);
             member.rebuilding = self.rebuilding.of(&member.server);
         }
         if let Some(recorded) = &self.acknowledgers {
