@@ -169,6 +169,7 @@ impl Attendance {
             remarks: remark.subscribe(),
             assemblies,
             contact: contact.clone(),
+            alone: false,
         };
         let said = Arc::default();
         Ok((Self { store, keys, node: node.to_owned(), remark, assembly, contact, said }, attendant))

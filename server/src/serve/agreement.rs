@@ -23,6 +23,8 @@ pub(super) struct Agreement {
     keyspace: Keyspace,
     node: String,
     lease: Duration,
+    /// No other node can use the store.
+    alone: bool,
     /// Where the others reach this node's API.
     admin: Option<String>,
 }
@@ -46,6 +48,7 @@ impl Agreement {
             keyspace: Keyspace::new(&settings.prefix)?,
             node: config.node.effective_name(),
             lease: Duration::from_millis(settings.lease_ms),
+            alone: settings.backend == CoordinationBackend::Embedded,
             admin: config.admin.reached_at(),
         })
     }
@@ -68,11 +71,11 @@ impl Agreement {
             Ok(())
         });
         let (store, keyspace) = (&self.store, &self.keyspace);
-        let (node, admin) = (&self.node, self.admin.clone());
+        let (node, admin, alone) = (&self.node, self.admin.clone(), self.alone);
         let (attendance, attendant) =
             Attendance::new(store.clone(), keyspace, cluster, node, admin, self.lease)?;
         tasks.spawn::<Infallible>(TaskKind::Background, "an attendant", async move {
-            attendant.run(async move { leaves.wait().await }).await;
+            attendant.alone(alone).run(async move { leaves.wait().await }).await;
             Ok(())
         });
         Ok(Coordination {

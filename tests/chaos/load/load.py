@@ -27,8 +27,8 @@ def entry(number, steps, *rest):
 class Load:
     """Runs while it is entered. Afterwards it knows the outcome of every write."""
 
-    def __init__(self, folder, host, port, prefix=(), first=1, **size):
-        self.file = folder / f"load-{first}.json"
+    def __init__(self, folder, host, port, prefix=(), first=1, rested=lambda: True, **size):
+        self.file, self.rested = folder / f"load-{first}.json", rested
         where = {"host": host, "port": port, "user": APP_USER, "password": APP_PASSWORD, "database": APP_DATABASE}
         options = {**SMALL, **size, "where": where, "file": str(self.file), "first": first}
         command = [*prefix, sys.executable, "-m", "chaos.load", json.dumps(options)]
@@ -39,6 +39,8 @@ class Load:
         assert self.answer() == {"ready": True}
         self.began = time.monotonic()
         self.until(200)
+        # Idle is who has said nothing for a second: until then, user variables stay on the connection where they were set.
+        eventually(self.rested, within=30, every=0.1, what="idle sessions have given their connections back")
         return self
 
     def __exit__(self, kind, *_):

@@ -41,6 +41,8 @@ const STUCK: Duration = Duration::from_millis(1500);
 const UNSTICK_PAUSE: Duration = Duration::from_millis(500);
 /// Between two attempts to open a primary that has come back.
 const REOPEN_PAUSE: Duration = Duration::from_secs(2);
+/// How long a node that does not lead waits for the store with one look.
+const READ_UP: Duration = Duration::from_millis(250);
 /// How often the store is asked who is in maintenance.
 const FLAGS_EVERY: Duration = Duration::from_secs(2);
 
@@ -154,10 +156,6 @@ impl Controller {
     /// One look at how things are.
     async fn consider(&mut self, picture: &Picture) -> Result<(), StepError> {
         self.remark(picture);
-        self.follow_mode(&picture.situation.cluster).await?;
-        if let Err(error) = self.read_flags(&picture.situation.cluster).await {
-            tracing::debug!(cluster = picture.situation.cluster, %error, "cannot read who is in maintenance");
-        }
         let Some(leadership) = self.coordination.election.leadership() else {
             self.steering.lead(None);
             // Whoever leads now decides.
@@ -167,6 +165,7 @@ impl Controller {
                 self.steering.note(EventKind::Leadership, None, "leading", "not leading", "").await;
             }
             self.follow(picture).await?;
+            self.read_up(&picture.situation.cluster).await?;
             let others =
                 matches!(self.coordination.election.standing(), Standing::Following { leader: Some(_) });
             return self
@@ -180,9 +179,18 @@ impl Controller {
         }
         self.steering.repeat().await?;
         self.strike_off(&leadership).await?;
+        self.follow_mode(&picture.situation.cluster).await?;
         self.read_flags(&picture.situation.cluster).await?;
         let situation = self.situation(picture);
-        self.record_acknowledgers(&situation, picture, &leadership).await?;
+        if let Err(error) = self.record_acknowledgers(&situation, picture, &leadership).await {
+            if error.ends_our_part() {
+                return Err(error);
+            }
+            // It may have been written nevertheless: what is there is read anew, and nothing is decided on an old record.
+            tracing::warn!(cluster = situation.cluster, %error, "who acknowledges could not be recorded");
+            self.acknowledgers = self.coordination.acknowledgers.current(&situation.cluster).await?;
+            return Ok(());
+        }
         self.tend_cloning().await;
         self.tend_rebuild(&situation, &leadership).await?;
         self.healing.look(&situation, Instant::now());
@@ -213,8 +221,27 @@ impl Controller {
                 biased;
                 healed = healed => healed,
                 // A server that does not answer may keep us for long; what was begun on it is done again later.
-                () = primary_fails(&mut pictures), if is_well => Ok(()),
+                () = primary_fails(&mut pictures), if is_well => {
+                    self.healing.forget_untold();
+                    Ok(())
+                }
             }
+        }
+    }
+
+    /// What a node needs of the store that does not lead. It has no time to wait for it: it may have to refuse writes soon.
+    async fn read_up(&mut self, cluster: &str) -> Result<(), StepError> {
+        let reading = async {
+            self.follow_mode(cluster).await?;
+            self.read_flags(cluster).await
+        };
+        match tokio::time::timeout(READ_UP, reading).await {
+            Ok(Err(error)) if error.ends_our_part() => Err(error),
+            Ok(Err(error)) => {
+                tracing::debug!(cluster, %error, "cannot read what is in force");
+                Ok(())
+            }
+            Ok(Ok(())) | Err(_) => Ok(()),
         }
     }
 

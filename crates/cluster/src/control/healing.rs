@@ -52,6 +52,8 @@ pub(super) struct Healing {
     restarts: HashMap<String, Vec<Instant>>,
     /// Those that hadal leaves alone until somebody decides, and why.
     quarantined: HashMap<String, String>,
+    /// The one of them that nobody has been told of yet.
+    untold: Option<String>,
 }
 
 impl Healing {
@@ -230,7 +232,23 @@ impl Healing {
     /// Tells once that a server is left alone.
     fn quarantine(&mut self, server: &str, why: String, extra: Vec<Extra>) -> Option<Cure> {
         let known = self.quarantined.insert(server.to_owned(), why.clone());
-        (known.as_ref() != Some(&why)).then(|| Cure::Quarantine(server.to_owned(), why, extra))
+        let is_news = known.as_ref() != Some(&why);
+        if is_news {
+            self.untold = Some(server.to_owned());
+        }
+        is_news.then(|| Cure::Quarantine(server.to_owned(), why, extra))
+    }
+
+    /// People know of the one that was quarantined last.
+    pub(super) fn told(&mut self) {
+        self.untold = None;
+    }
+
+    /// Telling was broken off: it is done again.
+    pub(super) fn forget_untold(&mut self) {
+        if let Some(server) = self.untold.take() {
+            self.quarantined.remove(&server);
+        }
     }
 }
 

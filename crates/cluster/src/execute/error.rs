@@ -27,6 +27,11 @@ pub(crate) enum StepError {
 }
 
 impl StepError {
+    /// Whether what was to be written is there, or something else instead.
+    pub(crate) fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Store(CoordinationError::Conflict(_) | CoordinationError::Store(_)))
+    }
+
     /// Who leads now decides; this node must not touch anything any more.
     pub(crate) fn ends_our_part(&self) -> bool {
         matches!(self, Self::NotLeading(_) | Self::Stopping)

@@ -58,20 +58,19 @@ pub(crate) async fn look(
     let mut events = list(&mut link).await?;
     let mut looked = Looked { schedule: Schedule::default(), enabled: 0, trouble: None };
     let others = known.filter(|k| k.of != primary || k.started.abs_diff(started) > SAME_START);
-    if let Some(known) = others {
-        for event in events.iter_mut().filter(|event| waits(event, known, own_id)) {
-            match enable(&mut link, event).await {
-                Ok(()) => {
-                    event.status = "ENABLED".to_owned();
-                    looked.enabled += 1;
-                }
-                Err(error) => looked.trouble = Some(error.to_string()),
+    // Also where another one led for a moment, so that nothing of it was recorded.
+    for event in events.iter_mut().filter(|event| known.is_some_and(|known| waits(event, known, own_id))) {
+        match enable(&mut link, event).await {
+            Ok(()) => {
+                event.status = "ENABLED".to_owned();
+                looked.enabled += 1;
             }
+            Err(error) => looked.trouble = Some(error.to_string()),
         }
-        if known.scheduler && !link.is_on("event_scheduler").await? {
-            let on = link.exec("starting its event scheduler", "SET GLOBAL event_scheduler=ON").await;
-            looked.trouble = on.err().map(|error| error.to_string()).or(looked.trouble);
-        }
+    }
+    if others.is_some_and(|known| known.scheduler) && !link.is_on("event_scheduler").await? {
+        let on = link.exec("starting its event scheduler", "SET GLOBAL event_scheduler=ON").await;
+        looked.trouble = on.err().map(|error| error.to_string()).or(looked.trouble);
     }
     let stay = |event: &&Event| match event.status.as_str() {
         "ENABLED" => true,
@@ -153,7 +152,11 @@ async fn enable(link: &mut Link, event: &Event) -> Result<(), StepError> {
         quoted(&event.collation)
     );
     link.exec(doing, &kept).await?;
-    link.exec(doing, "EXECUTE IMMEDIATE @hadal_event").await
+    // An administrator may be exempt from `read_only`, and a server that was made read-only a moment ago must not get a
+    // transaction of its own.
+    let guarded = "BEGIN NOT ATOMIC IF @@global.read_only = 0 THEN EXECUTE IMMEDIATE @hadal_event; ELSE SIGNAL SQLSTATE \
+                   '45000' SET MESSAGE_TEXT = 'it is read-only by now'; END IF; END";
+    link.exec(doing, guarded).await
 }
 
 fn identifier(name: &str) -> String {

@@ -51,7 +51,11 @@ impl Runner<'_> {
         let mut at = 0;
         let mut failures = 0;
         if let Err(error) = self.begin().await {
-            return Outcome::Undone(error);
+            // It may have been written nevertheless, or somebody else's is unfinished: the journal is to be read first.
+            return match error.is_of_the_store() {
+                true => Outcome::Unfinished(error),
+                false => Outcome::Undone(error),
+            };
         }
         let done = self.action.as_ref().map_or(0, |action| steps_made(&action.value));
         while let Some(step) = self.plan.steps.get(at).cloned() {

@@ -1,5 +1,7 @@
 //! A server whose data are a copy of another one's: what has to be known before, and how it begins to replicate.
 
+use std::collections::BTreeSet;
+
 use topology::GtidPosition;
 
 use super::StepError;
@@ -102,6 +104,14 @@ pub(crate) async fn begin(
 ) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
     link.exec("making it read-only", "SET GLOBAL read_only=1").await?;
+    // A copy has no binary log of its own. With another shell or folder than this server's, these would be its old data.
+    let own = link.query("reading its history", "SELECT @@global.gtid_binlog_state AS state").await?;
+    let own = own.get(0, "state").unwrap_or_default();
+    if !own.is_empty() && parts(own) != parts(history) {
+        return Err(link.unexpected(format!(
+            "it does not run on the copy, for it has a history of its own ({own}): do rebuild.shell and rebuild.data_dir lead to it?"
+        )));
+    }
     link.exec("emptying its binary log", "RESET MASTER").await?;
     let history = format!("SET GLOBAL gtid_binlog_state={}", quoted(history));
     link.exec("giving it the donor's history", &history).await?;
@@ -115,6 +125,11 @@ pub(crate) async fn begin(
     link.exec("starting replication", "START SLAVE").await?;
     link.close().await;
     Ok(())
+}
+
+/// The order of a list of GTIDs means nothing.
+fn parts(list: &str) -> BTreeSet<&str> {
+    list.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
 /// It has everything, and acknowledges from now on. A primary that did not wait for anybody, because there was nobody when it

@@ -109,13 +109,11 @@ impl Scripts {
         format!("{FAIL}[ \"$(cat {mark} 2>/dev/null)\" != '{} prepared' ] || echo swapped\n", self.id)
     }
 
-    /// After the copy was proved.
+    /// After the copy was proved. The file that names the attempt stays: were the record of it not gone yet, the next leader would
+    /// take the server for one that was not swapped.
     pub(super) fn finish(&self, keep_old: bool) -> String {
         let forget = if keep_old { "" } else { "rm -rf -- \"$old\"\n" };
-        format!(
-            "{head}rm -f -- \"$data/hadal-rebuild\"\n{forget}rm -f -- \"$data.hadal-lock\"\n",
-            head = self.head()
-        )
+        format!("{head}{forget}rm -f -- \"$data.hadal-lock\"\n", head = self.head())
     }
 
     /// After an attempt that came to nothing before the swap.

@@ -21,6 +21,7 @@ pub struct Attendant {
     pub(super) remarks: watch::Receiver<Remark>,
     pub(super) assemblies: watch::Sender<Assembly>,
     pub(super) contact: Contact,
+    pub(super) alone: bool,
 }
 
 impl Attendant {
@@ -65,11 +66,28 @@ impl Attendant {
     /// Refused while another process has the name, or this node's own from before a restart.
     async fn enter(&mut self, session: Session) -> Result<Revision, CoordinationError> {
         let remark = document::encode(&self.own, &*self.remarks.borrow_and_update())?;
-        let put = Transaction::new()
+        let mut put = Transaction::new()
             .when(&self.own, Expected::Absent)
             .put_bound(&self.own, remark, session.id)
             .put(&self.membership, "{}");
+        if self.alone {
+            let assembly = self.keys.read(&self.store.list(&self.keys.folder).await?);
+            for other in assembly
+                .members
+                .iter()
+                .filter(|other| self.keys.members.join(other).is_ok_and(|key| key != self.membership))
+            {
+                put = put.delete(&self.keys.members.join(other)?);
+            }
+        }
         Ok(self.store.commit(put).await?)
+    }
+
+    /// The store is this process's own: whoever is a member besides was this node under an earlier name.
+    #[must_use]
+    pub fn alone(mut self, alone: bool) -> Self {
+        self.alone = alone;
+        self
     }
 
     /// As long as the session lives and our key is ours.

@@ -14,6 +14,7 @@ use topology::ServerId;
 use super::binary_log::stream;
 use super::client::CommandPacket;
 use super::own_ids::Rename;
+use super::pinning::COMMITS_IMPLICITLY;
 use super::recover::Recovered;
 use super::replay::Checksum;
 use super::response::{COLLECT_LIMIT, Relay, RelayError, Seen, Step};
@@ -600,7 +601,9 @@ impl Session {
         self.shared.pins.store(0, Ordering::Relaxed);
         self.forget_diagnostics();
         // Where it was not sent, or is known to have come to nothing, it is lost like the rest.
-        let ends = job.facts.effects.contains(Effects::COMMIT) && self.sent;
+        let may_commit =
+            COMMITS_IMPLICITLY | Effects::COMMIT | Effects::CALL | Effects::TEXT_EXECUTE | Effects::UNKNOWN;
+        let ends = job.facts.effects.intersects(may_commit) && self.sent;
         if pins.contains(Pins::TRANSACTION) && !ends {
             // The server rolls back what it lost the client of: for an application the same as a deadlock.
             let text = format!(

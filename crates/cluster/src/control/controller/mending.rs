@@ -1,5 +1,7 @@
 //! What is put right without a change of the primary, where that is possible.
 
+use std::time::Duration;
+
 use coordination::Leadership;
 use tokio::time::Instant;
 use topology::{Extra, Writes};
@@ -24,6 +26,9 @@ fn doubt(situation: &Situation) -> Option<String> {
     let doubts: Vec<_> = enrolled.filter_map(why).collect();
     (!doubts.is_empty()).then(|| doubts.join("; "))
 }
+
+/// Nothing else is looked after meanwhile.
+const LONGEST_SAVE: Duration = Duration::from_secs(60);
 
 impl Controller {
     /// Ends the wait for an acknowledgement that will not come. Every replica has what is waited for; whoever waits hears that
@@ -129,6 +134,7 @@ impl Controller {
                 );
                 let server = Some(server.clone());
                 self.steering.note(EventKind::Action, server, "rejoin", "quarantined", why).await;
+                self.healing.told();
                 return Ok(());
             }
         };
@@ -147,7 +153,9 @@ impl Controller {
             return String::new();
         }
         let position = situation.member(server).map(|m| m.position.clone()).unwrap_or_default();
-        match saving::save(&self.options, &situation.cluster, server, extra, &position).await {
+        let saving = saving::save(&self.options, &situation.cluster, server, extra, &position);
+        let too_long = || Err("it takes longer than a minute; a rebuild waits for it".to_owned());
+        match tokio::time::timeout(LONGEST_SAVE, saving).await.unwrap_or_else(|_| too_long()) {
             Ok(path) => {
                 self.rebuilding.saved(server, extra);
                 format!("; they are kept in {}", path.display())

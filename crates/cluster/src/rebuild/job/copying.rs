@@ -45,9 +45,32 @@ impl Job {
 
     /// Remembered only with the swap: a copy that nobody swapped is made again.
     async fn ready_to_swap(&self, position: GtidPosition) -> Result<(), RebuildError> {
+        self.await_primary().await;
         self.let_others_acknowledge().await?;
+        self.await_primary().await;
         let position = position.to_string();
         self.note(|record| (record.position, record.phase) = (position, RebuildPhase::Swapped)).await
+    }
+
+    /// While nobody leads, the server may be the one that has everything: it is left as it is until a primary has all that it
+    /// received. The limit of the whole rebuild ends that.
+    async fn await_primary(&self) {
+        while !self.is_covered() {
+            self.progress.at("waiting for a primary that has what it has received");
+            sleep(AGAIN).await;
+        }
+    }
+
+    fn is_covered(&self) -> bool {
+        let situation = self.situation();
+        let server = &self.progress.server;
+        let received = situation.member(server).and_then(|m| m.replication.as_ref()).map(|r| &r.received);
+        situation.primary().is_some_and(|primary| {
+            primary.up
+                && !primary.read_only
+                && primary.server != *server
+                && received.is_none_or(|received| primary.has().covers(received))
+        })
     }
 
     /// Where the data of the server lie, if that can be replaced.
@@ -73,7 +96,13 @@ impl Job {
             fence::fence(&self.options, server).await?;
         }
         let folder = self.shell(server)?.filled(configured);
-        Ok(if folder.is_empty() { place.data_dir } else { folder })
+        if !folder.is_empty() && folder.trim_end_matches('/') != place.data_dir {
+            return Err(RebuildError::Unfit(format!(
+                "{server} has its data in {}, and rebuild.data_dir says {folder}",
+                place.data_dir
+            )));
+        }
+        Ok(place.data_dir)
     }
 
     async fn keep_extra(&self) -> Result<(), RebuildError> {

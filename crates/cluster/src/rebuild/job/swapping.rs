@@ -31,7 +31,15 @@ impl Job {
                 Err(ShellError::Failed { said, .. }) if said.contains("open") && began.elapsed() < SHORT => {
                     sleep(AGAIN).await;
                 }
-                done => break done.map(drop)?,
+                Ok(_) => break,
+                Err(error) => {
+                    // Where its own data are still there, it goes on with them.
+                    let start = self.command(&shell, &rebuild.start);
+                    if let Err(error) = shell.run("starting it again", &start, PATIENCE).await {
+                        tracing::warn!(server, %error, "it was not started again");
+                    }
+                    return Err(error.into());
+                }
             }
         }
         self.progress.at("starting the server");
