@@ -411,7 +411,9 @@ mod tests {
         let (kind, token) = ("failover".to_owned(), Token(7));
         let mut action = Action { number: 1, kind, plan: plan("b:1"), token, steps, outcome: None };
         assert_eq!(plan_of(&action).unwrap().new, "c:1");
-        assert_eq!(steps_made(&action), 2);
+        assert_eq!((steps_made(&action), undoing(&action)), (2, None));
+        action.steps.push(step(UNDOING, "no answer".into()));
+        assert_eq!((steps_made(&action), undoing(&action)), (2, Some("no answer".to_owned())));
         action.steps.clear();
         assert_eq!(plan_of(&action).unwrap().new, "b:1");
     }
