@@ -97,8 +97,9 @@ impl ClusterService {
         observer.watch_new_servers();
         observer.publish();
         tokio::select! {
-            () = observer.follow(inbox) => {}
+            biased;
             () = shutdown => {}
+            () = observer.follow(inbox) => {}
         }
         observer.tasks.shutdown().await;
     }

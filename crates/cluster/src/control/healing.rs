@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use topology::Extra;
 
-use crate::plan::{Rebuilding, Rejoin, Situation, rejoin};
+use crate::plan::{Member, Rebuilding, Rejoin, Situation, rejoin};
 
 /// The shortest time between two attempts on one server; it doubles with every failure.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -39,6 +39,8 @@ pub(super) enum Cure {
 pub(super) struct Healing {
     /// Deposed by a failover or a switchover of hadal's, and not seen replicating since.
     deposed: HashSet<String>,
+    /// Whom hadal promoted last.
+    promoted: Option<String>,
     /// Were away since they last replicated.
     away: HashSet<String>,
     /// Did not follow when the primary changed.
@@ -69,6 +71,15 @@ impl Healing {
     /// It leads, whatever it was before.
     pub(super) fn promoted(&mut self, server: &str) {
         self.deposed.remove(server);
+        self.promoted = Some(server.to_owned());
+    }
+
+    /// The primary, where it is one that hadal has deposed and that has come back to life, and whom hadal promoted instead is
+    /// there: nobody may be made to follow it, least of all its successor, which may have acknowledged something already.
+    fn usurper<'a>(&self, situation: &'a Situation) -> Option<&'a Member> {
+        let primary = situation.primary().filter(|p| self.is_deposed(&p.server))?;
+        let promoted = situation.member(self.promoted.as_ref()?)?;
+        (promoted.up && promoted.replication.is_none()).then_some(primary)
     }
 
     /// The server did not take part in a change of the primary.
@@ -141,6 +152,11 @@ impl Healing {
 
     /// The next thing to do, if there is one that is due.
     pub(super) fn next(&mut self, situation: &Situation, now: Instant) -> Option<Cure> {
+        if let Some(usurper) = self.usurper(situation) {
+            let writes = usurper.up && !usurper.read_only && !usurper.maintenance;
+            let due = writes && self.is_due(&usurper.server, LONGEST_PAUSE_OF_FENCING, now);
+            return due.then(|| Cure::Fence(usurper.server.clone()));
+        }
         let primary = situation.primary.as_deref();
         let members: Vec<_> = situation
             .members
@@ -255,7 +271,7 @@ impl Healing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Applier, Member, Replication};
+    use crate::plan::{Applier, Replication};
 
     /// A primary and a replica whose threads are stopped or not.
     fn situation(halted: bool, applier: Applier) -> Situation {
@@ -324,5 +340,24 @@ mod tests {
             healing.tried("b:1", false, now);
             now += LONGEST_PAUSE_OF_FENCING;
         }
+    }
+
+    #[test]
+    fn nobody_is_made_to_follow_a_former_primary_that_has_come_back_to_life() {
+        // What was promoted writes, and the board still takes the former primary for the present one.
+        let mut situation = situation(false, Applier::Running);
+        situation.members[1].read_only = false;
+        situation.members[1].replication = None;
+        let (mut healing, now) = (Healing::default(), Instant::now());
+        healing.depose("a:1");
+        healing.promoted("b:1");
+        healing.left_out("b:1");
+        for read_only in [false, true] {
+            situation.members[1].read_only = read_only;
+            healing.look(&situation, now);
+            assert_eq!(healing.next(&situation, now), Some(Cure::Fence("a:1".into())));
+        }
+        situation.members[0].read_only = true;
+        assert_eq!(healing.next(&situation, now), None);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordination::{Rebuild, RebuildPhase, Token, Versioned};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use topology::Extra;
 
 use crate::plan;

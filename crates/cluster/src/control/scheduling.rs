@@ -3,10 +3,11 @@
 //! Looking may take as long as a server does not answer, and the controller must not wait for that: it is done beside it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordination::{Leadership, Schedule, Versioned};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::{Coordination, Steering};
 use crate::events::EventKind;

@@ -122,6 +122,12 @@ pub(super) async fn catch_up(
         link.close().await;
         return Ok(());
     }
+    if let Some(channel) = link.channel().await?
+        && !(channel.applier.is_running() && channel.receiver.state != "No")
+        && !link.position("gtid_slave_pos").await?.covers(position)
+    {
+        return Err(link.unexpected(format!("{position} will not arrive: its replication is stopped")));
+    }
     link.set_timeout(limit + Duration::from_secs(2));
     let sql = format!("SELECT MASTER_GTID_WAIT('{position}', {:.3}) AS outcome", limit.as_secs_f64());
     let rows = link.query("catching up", &sql).await?;

@@ -57,10 +57,13 @@ impl Runner<'_> {
                 false => Outcome::Undone(error),
             };
         }
+        if let Some(why) = self.action.as_ref().and_then(|action| undoing(&action.value)) {
+            let server = self.plan.new.clone();
+            return self.undo(StepError::Unexpected { server, why }).await;
+        }
         let done = self.action.as_ref().map_or(0, |action| steps_made(&action.value));
         while let Some(step) = self.plan.steps.get(at).cloned() {
-            // What gateways were told is forgotten with the process that told them; everything else lasts.
-            let repeat = matches!(step, Step::Hold { .. } | Step::Fence | Step::Release);
+            let repeat = self.is_repeated(&step);
             if at >= done || repeat {
                 if matches!(step, Step::Hold { .. }) {
                     held.get_or_insert_with(Instant::now);
@@ -137,6 +140,18 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Before anything is undone: the old primary takes writes then, and its replicas receive them. Whoever goes on with the plan
+    /// after that would promote a server that lacks them.
+    async fn note_undoing(&mut self, error: &StepError) -> Result<(), StepError> {
+        let Some(action) = self.action.take_if(|action| undoing(&action.value).is_none()) else {
+            return Ok(());
+        };
+        let (cluster, why) = (&self.plan.cluster, Value::String(error.to_string()));
+        let journal = &self.coordination.journal;
+        self.action = Some(journal.append(cluster, action, UNDOING, why, self.leadership).await?);
+        Ok(())
+    }
+
     async fn finish(&mut self, outcome: Value) -> Result<(), StepError> {
         let Some(action) = self.action.take() else { return Ok(()) };
         self.coordination.journal.finish(&self.plan.cluster, action, outcome, self.leadership).await?;
@@ -162,8 +177,16 @@ impl Runner<'_> {
     }
 
     async fn try_undo(&mut self, error: &StepError) -> Result<(), StepError> {
+        self.note_undoing(error).await?;
         for step in self.plan.steps.clone().iter().rev() {
             match step {
+                // Once restarted it may lack what it had; it is looked at before it is opened again.
+                Step::Demote { server } if self.situation.member(server).is_some_and(|m| m.restarted) => {
+                    tracing::warn!(
+                        server,
+                        "it was restarted, and is not made writable before it is known to have everything"
+                    );
+                }
                 Step::Demote { server } => demote::restore(self.options, server).await?,
                 Step::StopReceiving { servers } => {
                     let resumed = each(self.options, servers, |options, server| async move {
@@ -224,6 +247,33 @@ impl Runner<'_> {
                 self.steering.writes(Writes::Open).await
             }
         }
+    }
+
+    /// What gateways were told is forgotten with the process that told them; and what a server was told does not outlive its
+    /// process: one that was restarted after it was promoted, or after it was pointed to another source, neither waits nor
+    /// replicates. Everything else lasts.
+    fn is_repeated(&self, step: &Step) -> bool {
+        match step {
+            Step::Hold { .. } | Step::Fence | Step::Promote { .. } | Step::Repoint { .. } | Step::Release => {
+                true
+            }
+            Step::Open { server } => self.is_whole(server),
+            _ => false,
+        }
+    }
+
+    /// Whether it has everything that servers have which were pointed to it: a primary that was restarted may have dropped the
+    /// end of its binary log.
+    fn is_whole(&self, server: &str) -> bool {
+        let Some(new) = self.situation.member(server) else { return false };
+        let covers = |other: &String| {
+            let other = self.situation.member(other).filter(|other| other.up && !other.is_forgetful());
+            other.is_some_and(|other| new.has().covers(&other.has()))
+        };
+        self.plan.steps.iter().all(|step| match step {
+            Step::Repoint { servers, .. } => servers.iter().all(covers),
+            _ => true,
+        })
     }
 
     fn has_followers(&self) -> bool {
@@ -315,6 +365,15 @@ impl Runner<'_> {
 /// As the journal calls a plan that replaces the one of the beginning.
 const REPLANNED: &str = "replanned";
 
+/// As the journal calls it that a plan is taken back.
+const UNDOING: &str = "undoing";
+
+/// Why an action is being undone, if it is.
+fn undoing(action: &Action) -> Option<String> {
+    let step = action.steps.iter().find(|step| step.name == UNDOING)?;
+    Some(step.detail.as_str().unwrap_or_default().to_owned())
+}
+
 /// The plan of an action as it was when its last step was noted.
 pub(crate) fn plan_of(action: &Action) -> Result<Plan, serde_json::Error> {
     let newest = action.steps.iter().rev().find(|step| step.name == REPLANNED).map(|step| &step.detail);
@@ -322,7 +381,7 @@ pub(crate) fn plan_of(action: &Action) -> Result<Plan, serde_json::Error> {
 }
 
 fn steps_made(action: &Action) -> usize {
-    action.steps.iter().filter(|step| step.name != REPLANNED).count()
+    action.steps.iter().filter(|step| step.name != REPLANNED && step.name != UNDOING).count()
 }
 
 #[cfg(test)]
@@ -356,7 +415,9 @@ mod tests {
         let (kind, token) = ("failover".to_owned(), Token(7));
         let mut action = Action { number: 1, kind, plan: plan("b:1"), token, steps, outcome: None };
         assert_eq!(plan_of(&action).unwrap().new, "c:1");
-        assert_eq!(steps_made(&action), 2);
+        assert_eq!((steps_made(&action), undoing(&action)), (2, None));
+        action.steps.push(step(UNDOING, "no answer".into()));
+        assert_eq!((steps_made(&action), undoing(&action)), (2, Some("no answer".to_owned())));
         action.steps.clear();
         assert_eq!(plan_of(&action).unwrap().new, "b:1");
     }

@@ -21,7 +21,7 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn new(seed: u64) -> Self {
-        Self { servers: BTreeMap::new(), nodes: BTreeMap::new(), rarity: 150 + seed % 5 * 100 }
+        Self { servers: BTreeMap::new(), nodes: BTreeMap::new(), rarity: 60 + seed % 5 * 50 }
     }
 
     pub(super) fn make(&mut self, store: &Arc<World>, servers: &Shared, nodes: &mut [Node], dice: &mut Dice) {
@@ -52,6 +52,8 @@ impl Trouble {
             }
             9 => nodes[node].network.cut(until),
             10 => nodes.iter().for_each(|node| node.network.cut(until)),
+            // Its sleep is polled when it ends: another in its place would never be.
+            11 if nodes[node].stands_still() => {}
             11 => {
                 let rest = dice.millis(100, 5000);
                 *nodes[node].stopped.borrow_mut() = Some(Box::pin(sleep(rest)));

@@ -96,6 +96,7 @@ impl Attendant {
         loop {
             let due = renewed + session.ttl / 4;
             let news = tokio::select! {
+                biased;
                 changed = self.remarks.changed() => changed.is_ok(),
                 () = tokio::time::sleep_until(due) => false,
             };

@@ -36,7 +36,6 @@ impl Controller {
                 let outcome = self.carry_out(situation, plan, !lossless, leadership).await;
                 if matches!(outcome, Outcome::Done { .. }) {
                     self.last_failover = Some(Instant::now());
-                    self.preparation.forget();
                 }
                 if !matches!(outcome, Outcome::Done { .. }) {
                     self.last_attempt = Some(Instant::now());
@@ -88,6 +87,7 @@ impl Controller {
         let (to, why) = match outcome {
             Outcome::Done { took, held, stragglers } => {
                 self.remember_deposed(plan);
+                self.preparation.forget();
                 stragglers.iter().for_each(|server| self.healing.left_out(server));
                 plan.left_out.iter().for_each(|left| self.healing.left_out(&left.server));
                 (

@@ -1,9 +1,10 @@
 //! Beginning, following and ending the rebuild of a server, beside everything else.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordination::{Leadership, Rebuild, Versioned};
+use tokio::time::Instant;
 
 use super::Controller;
 use crate::control::{OrderError, OrderReport};
