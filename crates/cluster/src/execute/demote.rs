@@ -32,6 +32,13 @@ pub(super) async fn demote(options: &ObserveOptions, server: &str) -> Result<(),
         link.close().await;
         return Ok(());
     }
+    // An event of an account that is exempt from `read_only` would write after it.
+    if link.is_on("event_scheduler").await? {
+        let off = link.exec("stopping its event scheduler", "SET GLOBAL event_scheduler=OFF").await;
+        if let Err(error) = off {
+            tracing::warn!(server, %error, "its event scheduler goes on");
+        }
+    }
     underway::let_end(&mut link, control.grace, control.grace).await?;
     link.never_wait().await?;
     while !link.try_read_only().await? {

@@ -88,6 +88,14 @@ pub(crate) async fn look(
     Ok(looked)
 }
 
+/// Starts the scheduler of a server that leads after all.
+pub(crate) async fn start(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
+    let mut link = Link::open(options, server).await?;
+    link.exec("starting its event scheduler", "SET GLOBAL event_scheduler=ON").await?;
+    link.close().await;
+    Ok(())
+}
+
 /// Stops the scheduler of a server that does not lead any more. Those of its events that were on stay so until it replicates.
 pub(crate) async fn rest(options: &ObserveOptions, server: &str) -> Result<(), StepError> {
     let mut link = Link::open(options, server).await?;
@@ -143,20 +151,16 @@ async fn enable(link: &mut Link, event: &Event) -> Result<(), StepError> {
         identifier(&event.schema),
         identifier(&event.name)
     );
-    // The text is in utf8mb4, and what the event keeps of the session is that of the event.
-    link.exec(doing, "SET NAMES utf8mb4").await?;
-    link.exec(doing, &format!("SET @hadal_event={}", quoted(&sql))).await?;
-    let kept = format!(
-        "SET character_set_client={}, collation_connection={}",
+    // The text is in utf8mb4, and what the event keeps of the session is that of the event. An administrator may be exempt from
+    // `read_only`, and a server that was made read-only a moment ago must not get a transaction of its own.
+    let guarded = format!(
+        "BEGIN NOT ATOMIC IF @@global.read_only = 0 THEN SET character_set_client={}, collation_connection={}; {sql}; \
+         ELSE SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'it is read-only by now'; END IF; END",
         quoted(&event.charset),
         quoted(&event.collation)
     );
-    link.exec(doing, &kept).await?;
-    // An administrator may be exempt from `read_only`, and a server that was made read-only a moment ago must not get a
-    // transaction of its own.
-    let guarded = "BEGIN NOT ATOMIC IF @@global.read_only = 0 THEN EXECUTE IMMEDIATE @hadal_event; ELSE SIGNAL SQLSTATE \
-                   '45000' SET MESSAGE_TEXT = 'it is read-only by now'; END IF; END";
-    link.exec(doing, guarded).await
+    link.exec(doing, "SET NAMES utf8mb4").await?;
+    link.exec(doing, &guarded).await
 }
 
 fn identifier(name: &str) -> String {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use coordination::{Action, Leadership, Versioned};
+use coordination::{Action, Leadership, Schedule, Versioned};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use topology::Writes;
 
 use super::looking::{last_position, look, look_again};
 use super::together::{all, each, while_leading};
-use super::{StepError, demote, promote, replica};
+use super::{StepError, demote, events, promote, replica};
 use crate::control::{Coordination, Steering};
 use crate::options::ObserveOptions;
 use crate::plan::{Kind, Plan, Situation, Step, failover};
@@ -111,6 +111,17 @@ impl Runner<'_> {
         }
     }
 
+    /// The demotion stopped the server's event scheduler.
+    async fn run_events_again(&self, server: &str) {
+        let recorded = self.coordination.schedules.current(&self.plan.cluster).await;
+        let had = |schedule: &Schedule| schedule.of == server && schedule.scheduler;
+        if matches!(recorded, Ok(Some(recorded)) if had(&recorded.value))
+            && let Err(error) = events::start(self.options, server).await
+        {
+            tracing::warn!(server, %error, "its event scheduler was not started again");
+        }
+    }
+
     async fn begin(&mut self) -> Result<(), StepError> {
         if self.action.is_some() {
             return Ok(());
@@ -187,7 +198,10 @@ impl Runner<'_> {
                         "it was restarted, and is not made writable before it is known to have everything"
                     );
                 }
-                Step::Demote { server } => demote::restore(self.options, server).await?,
+                Step::Demote { server } => {
+                    demote::restore(self.options, server).await?;
+                    self.run_events_again(server).await;
+                }
                 Step::StopReceiving { servers } => {
                     let resumed = each(self.options, servers, |options, server| async move {
                         replica::resume_receiving(&options, &server).await
