@@ -268,6 +268,25 @@ def test_transactions_one_after_the_other_begin_anew(cluster, lose):
     assert rows == (("first", 2),)
 
 
+def test_what_was_set_for_the_next_transaction_is_part_of_it(cluster, lose):
+    """At another isolation level its reads would not lock, and others could change what it has seen."""
+    cluster.primary.sql("INSERT INTO app.jobs (id, note) VALUES (1, 'one')")
+    cluster.settle()
+    with connect(cluster, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT note FROM jobs WHERE id = 1")
+        lose(cluster)
+        cursor.execute("SELECT note FROM jobs WHERE id = 1")
+        assert cursor.fetchone() == ("one",)
+        with connect(cluster) as other, other.cursor() as others, pytest.raises(pymysql.err.OperationalError) as locked:
+            others.execute("SET innodb_lock_wait_timeout = 1")
+            others.execute("UPDATE jobs SET note = 'two' WHERE id = 1")
+        assert locked.value.args[0] == 1205
+        cursor.execute("COMMIT")
+    assert replays(cluster) == (1, {})
+
+
 def test_the_first_statement_of_a_transaction_is_sent_again(own_topology):
     """Its connection breaks under it: without a COMMIT nothing of it is there."""
     topology = own_topology(replicas=0, cluster="transaction_replay = true")

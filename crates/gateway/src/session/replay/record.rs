@@ -101,6 +101,10 @@ impl Session {
 
     /// Before a statement: notes what a transaction that begins with it begins with.
     pub(in crate::session) async fn note_start(&mut self, job: &Job<'_>) {
+        let within = self.pins.contains(Pins::TRANSACTION);
+        if let Some(replay) = &mut self.replay {
+            replay.within = within;
+        }
         if self.pins.intersects(OPEN) {
             return;
         }
@@ -136,8 +140,8 @@ impl Session {
 
     fn record_in(&self, replay: &mut Replay, job: &Job<'_>, seen: &Seen) {
         let begins = job.facts.effects.contains(Effects::BEGIN) && seen.error.is_none();
-        if begins && replay.open.is_some() {
-            // It has ended the one before. User variables may have been set in that one.
+        if begins && replay.open.is_some() && replay.within {
+            // It has ended the one before; but what was set for the next transaction is part of this one. User variables may have been set in that one.
             let known = !self.pins.contains(Pins::USER_VARIABLE);
             replay.open = Some(Transaction::new(known.then(|| self.present())));
         }

@@ -15,7 +15,7 @@ use crate::session::client::CommandPacket;
 use crate::session::decide::route_refusal;
 use crate::session::hold::{Held, within_epoch};
 use crate::session::query::Job;
-use crate::session::{End, InsertId, Session, command_facts};
+use crate::session::{End, InsertId, Pins, Session, command_facts};
 
 impl Session {
     /// Runs the transaction that has just lost its connection on the primary of the day; `job` is what comes next in it.
@@ -74,7 +74,8 @@ impl Session {
         began: Instant,
         sent: bool,
     ) -> Result<Result<(), Obstacle>, End> {
-        let opens = transaction.statements.is_empty();
+        // What was set for the next transaction has not begun one.
+        let opens = transaction.statements.is_empty() || !self.pins.contains(Pins::TRANSACTION);
         if let Some(obstacle) = transaction.obstacle {
             return Ok(Err(obstacle));
         }
@@ -149,7 +150,7 @@ impl Session {
         let Ok(decision) = self.decide_primary(Why::Pinned(OPEN)) else {
             return Ok(Attempt::Again("the primary is gone again".into()));
         };
-        self.pins = super::Pins::NONE;
+        self.pins = Pins::NONE;
         self.insert_id = start.insert_id;
         self.state = start.state.clone();
         self.carried = start.variables.clone();
