@@ -33,9 +33,8 @@ pub(super) struct Transaction {
     pub(super) obstacle: Option<Obstacle>,
     /// Tables of its last writes, of which the server has not yet told what they did.
     pub(super) untold: Vec<TableName>,
-    /// It has given the session a new `LAST_INSERT_ID()`.
-    pub(super) generated: bool,
-    /// It has used the one from before it.
+    /// It has used `LAST_INSERT_ID()`, perhaps the one from before it: an INSERT that was answered with an id has given the
+    /// session a new one only if the id was generated, which the answer does not tell.
     pub(super) needs_insert_id: bool,
     /// The connection that it ran on last.
     pub(super) on: u64,
@@ -69,7 +68,6 @@ impl Transaction {
             statements: Vec::new(),
             bytes: 0,
             untold: Vec::new(),
-            generated: false,
             needs_insert_id: false,
             on: 0,
         }
@@ -80,13 +78,12 @@ impl Transaction {
         self.obstacle = Some(obstacle);
         self.statements = Vec::new();
     }
+}
 
-    /// Whether a statement needs the `LAST_INSERT_ID()` from before the transaction.
-    pub(super) fn asks_for_insert_id(&self, job: &Job<'_>, code_reads_it: bool) -> bool {
-        let asks = job.facts.effects.contains(Effects::USES_LAST_INSERT_ID)
-            || code_reads_it && job.facts.access == Access::Write;
-        asks && !self.generated
-    }
+/// Whether a statement may need the `LAST_INSERT_ID()` from before the transaction.
+pub(super) fn asks_for_insert_id(job: &Job<'_>, code_reads_it: bool) -> bool {
+    job.facts.effects.contains(Effects::USES_LAST_INSERT_ID)
+        || code_reads_it && job.facts.access == Access::Write
 }
 
 impl Session {
@@ -205,8 +202,7 @@ impl Session {
 
     fn keep(&self, open: &mut Transaction, job: &Job<'_>, seen: &Seen) {
         let code_reads = self.worker.core.cluster(self.target).view().catalogue.code_reads_insert_id;
-        open.needs_insert_id |= open.asks_for_insert_id(job, code_reads);
-        open.generated |= seen.insert_id != 0;
+        open.needs_insert_id |= asks_for_insert_id(job, code_reads);
         let inserts = matches!(job.facts.verb, Verb::Insert | Verb::Replace) && job.facts.statements == 1;
         let prepared = job.prepared.as_ref().map(|used| Prepared {
             statement: used.statement.clone(),

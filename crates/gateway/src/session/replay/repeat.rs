@@ -2,7 +2,7 @@
 
 use sql::{Access, TableName};
 
-use super::record::{Recorded, Transaction};
+use super::record::{Recorded, Transaction, asks_for_insert_id};
 use super::{Checksum, Obstacle};
 use crate::backend::{Backend, ExchangeError};
 use crate::session::query::{Job, drive};
@@ -50,11 +50,11 @@ impl Session {
             let view = self.worker.core.cluster(backend.place.cluster).view();
             (view.catalogue.code_reads_insert_id, view.catalogue.has_stored_code)
         };
-        if transaction.needs_insert_id || transaction.asks_for_insert_id(job, code_reads) {
-            let InsertId::Known(id) = self.insert_id else {
-                return Err(Stop::Attempt(Attempt::Never(Obstacle::SessionState)));
-            };
+        if let InsertId::Known(id) = self.insert_id {
+            // Whether a statement reads it or not: it stays the session's where no id is generated.
             backend.query(format!("SET last_insert_id={id}").as_bytes()).await?;
+        } else if transaction.needs_insert_id || asks_for_insert_id(job, code_reads) {
+            return Err(Stop::Attempt(Attempt::Never(Obstacle::SessionState)));
         }
         let mut forced = false;
         for (at, recorded) in transaction.statements.iter().enumerate() {

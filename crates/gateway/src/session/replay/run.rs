@@ -79,7 +79,9 @@ impl Session {
         if let Some(obstacle) = transaction.obstacle {
             return Ok(Err(obstacle));
         }
-        if self.insert_id.on() == Some(transaction.on) && !transaction.generated {
+        let known = transaction.start.as_ref().is_some_and(|start| start.insert_id.on().is_none());
+        if self.insert_id.on() == Some(transaction.on) && !known {
+            // Only the connection that is lost knew it.
             return Ok(Err(Obstacle::SessionState));
         }
         if sent && !is_repeatable(job, opens) && !leaves_nothing(job) {
