@@ -180,7 +180,8 @@ impl Session {
         if wrote_plainly(seen) {
             return Some(Obstacle::PlainTable);
         }
-        if job.facts.access == Access::Write && !self.tracks_transactions() {
+        let writes = self.may_write_unseen(job);
+        if writes && !self.tracks_transactions() {
             return Some(Obstacle::Untold);
         }
         // Neither errors nor rows without an OK behind them tell what was written.
@@ -188,7 +189,7 @@ impl Session {
             && (seen.last_rows.is_none() || self.shape.contains(Capabilities::DEPRECATE_EOF));
         if heard {
             open.untold.clear();
-        } else if job.facts.access == Access::Write {
+        } else if writes {
             open.untold.extend_from_slice(&job.facts.tables);
         }
         let config = self.worker.core.config.load();
@@ -198,6 +199,12 @@ impl Session {
         }
         open.bytes += job.command.raw().len() + OVERHEAD;
         (open.bytes as u64 > limits.replay_bytes).then_some(Obstacle::Bytes)
+    }
+
+    /// Whether the statement may have written: a read, too, through a view that calls a stored function.
+    pub(super) fn may_write_unseen(&self, job: &Job<'_>) -> bool {
+        let stored_code = || self.worker.core.cluster(self.target).view().catalogue.has_stored_code;
+        job.facts.access == Access::Write || (!job.facts.tables.is_empty() && stored_code())
     }
 
     fn keep(&self, open: &mut Transaction, job: &Job<'_>, seen: &Seen) {

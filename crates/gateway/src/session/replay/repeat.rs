@@ -1,6 +1,6 @@
 //! Sending the statements of a transaction again, and comparing their answers.
 
-use sql::{Access, TableName};
+use sql::TableName;
 
 use super::record::{Recorded, Transaction, asks_for_insert_id};
 use super::{Checksum, Obstacle};
@@ -43,7 +43,7 @@ impl Session {
         sent: bool,
     ) -> Result<(), Stop> {
         self.check_tables(backend, &transaction.untold, Obstacle::Untold).await?;
-        if sent && job.facts.access == Access::Write {
+        if sent && self.may_write_unseen(job) {
             self.check_tables(backend, &job.facts.tables, Obstacle::UnderWay).await?;
         }
         let (code_reads, stored_code) = {
