@@ -190,7 +190,7 @@ impl Session {
         if heard {
             open.untold.clear();
         } else if writes {
-            open.untold.extend_from_slice(&job.facts.tables);
+            open.untold.extend(bound(&job.facts.tables, self.state.database.as_deref()));
         }
         let config = self.worker.core.config.load();
         let limits = &config.gateway;
@@ -232,6 +232,15 @@ impl Session {
     }
 }
 
+/// The tables with the schema that they are in, as long as `database` is the session's.
+pub(super) fn bound(tables: &[TableName], database: Option<&[u8]>) -> impl Iterator<Item = TableName> {
+    let database: Option<Box<str>> = database.map(|name| String::from_utf8_lossy(name).into());
+    tables.iter().map(move |table| TableName {
+        schema: table.schema.clone().or_else(|| database.clone()),
+        name: table.name.clone(),
+    })
+}
+
 /// Whether the server says that the transaction has written to a table without transactions.
 fn wrote_plainly(seen: &Seen) -> bool {
     StateChanges::new(&seen.changes).flatten().any(|change| match change {
@@ -239,4 +248,17 @@ fn wrote_plainly(seen: &Seen) -> bool {
         StateChange::TransactionState(letters) => letters.get(3).is_none_or(|letter| *letter != b'_'),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_is_bound_to_the_database_of_its_moment() {
+        let facts = sql::analyse(b"UPDATE jobs, shop.orders SET a = 1", sql::Mode::default());
+        let schemas: Vec<_> = bound(&facts.tables, Some(b"app")).filter_map(|table| table.schema).collect();
+        assert_eq!(schemas, ["app".into(), "shop".into()]);
+        assert_eq!(bound(&facts.tables, None).filter(|table| table.schema.is_none()).count(), 1);
+    }
 }

@@ -34,18 +34,17 @@ impl From<ExchangeError> for Stop {
 }
 
 impl Session {
-    /// All statements, in their order, on a connection in the state of the beginning.
+    /// All statements, in their order, on a connection in the state of the beginning. `in_doubt` are the tables that the
+    /// statement under way may have written to.
     pub(super) async fn run_again(
         &mut self,
         backend: &mut Backend,
         transaction: &Transaction,
         job: &Job<'_>,
-        sent: bool,
+        in_doubt: &[TableName],
     ) -> Result<(), Stop> {
         self.check_tables(backend, &transaction.untold, Obstacle::Untold).await?;
-        if sent && self.may_write_unseen(job) {
-            self.check_tables(backend, &job.facts.tables, Obstacle::UnderWay).await?;
-        }
+        self.check_tables(backend, in_doubt, Obstacle::UnderWay).await?;
         let (code_reads, stored_code) = {
             let view = self.worker.core.cluster(backend.place.cluster).view();
             (view.catalogue.code_reads_insert_id, view.catalogue.has_stored_code)

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use mysql_wire::ResponseKind;
+use sql::TableName;
 
-use super::record::Transaction;
+use super::record::{Transaction, bound};
 use super::repeat::{Attempt, Stop};
 use super::rules::{is_repeatable, leaves_nothing};
 use super::{OPEN, Obstacle, Replay};
@@ -87,6 +88,10 @@ impl Session {
         if sent && !is_repeatable(job, opens) && !leaves_nothing(job) {
             return Ok(Err(Obstacle::UnderWay));
         }
+        let in_doubt: Vec<_> = match sent && self.may_write_unseen(job) {
+            true => bound(&job.facts.tables, self.state.database.as_deref()).collect(),
+            false => Vec::new(),
+        };
         let (attempts, limit) = {
             let config = self.worker.core.config.load();
             (config.gateway.replay_attempts, Duration::from_millis(config.gateway.replay_ms))
@@ -99,7 +104,7 @@ impl Session {
                 outcome = Err(obstacle);
                 break;
             }
-            let attempt = self.attempt(transaction, job, (began, sent), (&mut spent, limit)).await;
+            let attempt = self.attempt(transaction, job, (began, &in_doubt), (&mut spent, limit)).await;
             // Whatever came of it, the session is what it was.
             (self.pins, self.insert_id, self.state) = (pins, insert_id, state.clone());
             self.carried = None;
@@ -145,7 +150,7 @@ impl Session {
         &mut self,
         transaction: &Transaction,
         job: &Job<'_>,
-        (began, sent): (Instant, bool),
+        (began, in_doubt): (Instant, &[TableName]),
         (spent, limit): (&mut Duration, Duration),
     ) -> Result<Attempt, End> {
         let Some(start) = &transaction.start else { return Ok(Attempt::Never(Obstacle::SessionState)) };
@@ -175,7 +180,8 @@ impl Session {
         };
         self.shared.set_backend(Some((backend.place, backend.thread_id)));
         let shared = self.shared.clone();
-        let running = within_epoch(&shared, Box::pin(self.run_again(&mut backend, transaction, job, sent)));
+        let running =
+            within_epoch(&shared, Box::pin(self.run_again(&mut backend, transaction, job, in_doubt)));
         // The wait for a primary has its own limit.
         let since = Instant::now();
         let ran = tokio::time::timeout(limit.saturating_sub(*spent), running).await;
