@@ -121,6 +121,20 @@ def test_generated_ids_stay_what_they_were(cluster, lose):
     assert replays(cluster) == (1, {})
 
 
+def test_an_id_of_the_client_leaves_the_last_one(cluster, lose):
+    """LAST_INSERT_ID() still is what it was before the transaction."""
+    with connect(cluster, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO jobs (note) VALUES ('before')")
+        before = cursor.lastrowid
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO jobs (id, note) VALUES (1000, 'mine')")
+        lose(cluster)
+        cursor.execute("SELECT LAST_INSERT_ID()")
+        assert cursor.fetchone() == (before,)
+        cursor.execute("COMMIT")
+    assert replays(cluster) == (1, {})
+
+
 def test_a_virtual_transaction_goes_on(cluster, lose):
     """`SET autocommit=0`, as Python drivers and ORMs do it."""
     with connect(cluster, autocommit=False) as connection, connection.cursor() as cursor:
