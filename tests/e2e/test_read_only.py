@@ -70,6 +70,43 @@ def test_writes_are_refused_with_the_reason(cluster, statement):
             cursor.execute("ROLLBACK")
 
 
+def test_stored_functions_that_may_write_are_refused(cluster):
+    for statement in (
+        "CREATE FUNCTION app.charge(n INT) RETURNS INT MODIFIES SQL DATA "
+        "BEGIN INSERT INTO app.jobs (note) VALUES ('charged'); RETURN n; END",
+        "CREATE FUNCTION app.price(n INT) RETURNS INT NO SQL RETURN n * 2",
+        "CREATE VIEW app.charged AS SELECT app.charge(1) AS n",
+    ):
+        cluster.primary.sql(statement)
+    cluster.settle()
+    command(cluster, "on", "main", "--reason", REASON)
+    options = {"client_flag": pymysql.constants.CLIENT.MULTI_STATEMENTS}
+    with pymysql.connect(**cluster.endpoint.keywords(autocommit=True, **options)) as connection:
+        with connection.cursor() as cursor:
+
+            def reads_on():
+                """The function is known to be harmless as soon as the catalogue was read."""
+                try:
+                    cursor.execute("SELECT price(2)")
+                except pymysql.err.MySQLError:
+                    return False
+                return cursor.fetchone() == (4,)
+
+            def view_is_known():
+                try:
+                    cursor.execute("EXPLAIN SELECT n FROM charged")
+                except pymysql.err.MySQLError as error:
+                    return REASON in str(error)
+                return False
+
+            eventually(reads_on, what="the functions are known")
+            eventually(view_is_known, what="the views are known")
+            for statement in ("SELECT charge(1)", "SELECT n FROM charged", "SELECT 1 FOR UPDATE; DELETE FROM jobs"):
+                code, text = refusal(cursor, statement)
+                assert code == 1290 and REASON in text
+    assert cluster.primary.sql("SELECT COUNT(*) FROM app.jobs") == ((0,),)
+
+
 def test_reads_and_sessions_go_on(cluster):
     with pymysql.connect(**cluster.endpoint.keywords(autocommit=True)) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")

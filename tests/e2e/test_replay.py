@@ -121,6 +121,20 @@ def test_generated_ids_stay_what_they_were(cluster, lose):
     assert replays(cluster) == (1, {})
 
 
+def test_an_id_of_the_client_leaves_the_last_one(cluster, lose):
+    """LAST_INSERT_ID() still is what it was before the transaction."""
+    with connect(cluster, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO jobs (note) VALUES ('before')")
+        before = cursor.lastrowid
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO jobs (id, note) VALUES (1000, 'mine')")
+        lose(cluster)
+        cursor.execute("SELECT LAST_INSERT_ID()")
+        assert cursor.fetchone() == (before,)
+        cursor.execute("COMMIT")
+    assert replays(cluster) == (1, {})
+
+
 def test_a_virtual_transaction_goes_on(cluster, lose):
     """`SET autocommit=0`, as Python drivers and ORMs do it."""
     with connect(cluster, autocommit=False) as connection, connection.cursor() as cursor:
@@ -266,6 +280,25 @@ def test_transactions_one_after_the_other_begin_anew(cluster, lose):
         cursor.execute("COMMIT")
     rows = cluster.primary.sql("SELECT note, amount FROM app.jobs ORDER BY id")
     assert rows == (("first", 2),)
+
+
+def test_what_was_set_for_the_next_transaction_is_part_of_it(cluster, lose):
+    """At another isolation level its reads would not lock, and others could change what it has seen."""
+    cluster.primary.sql("INSERT INTO app.jobs (id, note) VALUES (1, 'one')")
+    cluster.settle()
+    with connect(cluster, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT note FROM jobs WHERE id = 1")
+        lose(cluster)
+        cursor.execute("SELECT note FROM jobs WHERE id = 1")
+        assert cursor.fetchone() == ("one",)
+        with connect(cluster) as other, other.cursor() as others, pytest.raises(pymysql.err.OperationalError) as locked:
+            others.execute("SET innodb_lock_wait_timeout = 1")
+            others.execute("UPDATE jobs SET note = 'two' WHERE id = 1")
+        assert locked.value.args[0] == 1205
+        cursor.execute("COMMIT")
+    assert replays(cluster) == (1, {})
 
 
 def test_the_first_statement_of_a_transaction_is_sent_again(own_topology):

@@ -38,6 +38,8 @@ pub(crate) struct SessionShared {
     backend: AtomicU64,
     /// Kills under way against `backend`: a connection that is let go meanwhile must not serve anybody else.
     kills: AtomicU32,
+    /// hadal has passed on a kill since the present statement began.
+    killed_on_server: AtomicBool,
     pub(crate) pins: AtomicU32,
     pub(crate) busy: AtomicBool,
     /// Holds a connection that it can give back.
@@ -188,7 +190,20 @@ impl SessionShared {
     /// that it lets go. Whoever looks second, session or killer, sees the other.
     pub(crate) fn guard_kill(&self) -> KillGuard<'_> {
         self.kills.fetch_add(1, Ordering::SeqCst);
+        self.killed_on_server.store(true, Ordering::SeqCst);
         KillGuard(self)
+    }
+
+    /// Whether somebody meant the present statement to end: nobody must bring it back.
+    pub(crate) fn was_killed_on_server(&self) -> bool {
+        self.killed_on_server.load(Ordering::SeqCst)
+    }
+
+    /// Before the next statement.
+    pub(crate) fn forget_kills(&self) {
+        if self.was_killed_on_server() && !self.is_under_fire() {
+            self.killed_on_server.store(false, Ordering::SeqCst);
+        }
     }
 
     /// Whether a connection that was just let go may be the target of a kill.
@@ -251,6 +266,7 @@ impl Registry {
             waker: AtomicWaker::new(),
             backend: AtomicU64::new(0),
             kills: AtomicU32::new(0),
+            killed_on_server: AtomicBool::new(false),
             pins: AtomicU32::new(0),
             busy: AtomicBool::new(false),
             leasing: AtomicBool::new(false),
@@ -382,6 +398,19 @@ mod tests {
         assert!(session.is_interrupted());
         session.clear_interrupt();
         assert!(!session.is_interrupted());
+    }
+
+    #[test]
+    fn a_kill_counts_for_the_statement_that_it_was_meant_for() {
+        let session = session();
+        assert!(!session.was_killed_on_server());
+        let kill = session.guard_kill();
+        session.forget_kills();
+        assert!(session.was_killed_on_server(), "it is on its way");
+        drop(kill);
+        assert!(session.was_killed_on_server());
+        session.forget_kills();
+        assert!(!session.was_killed_on_server());
     }
 
     #[test]

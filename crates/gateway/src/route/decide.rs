@@ -4,7 +4,7 @@ use config::{Consistency, TransactionSplit};
 use smallvec::SmallVec;
 use sql::{Access, Effects, Facts, Hint, HintTarget};
 use thiserror::Error;
-use topology::{ClusterView, GtidPosition, ServerId, ServerView, Writes};
+use topology::{Catalogue, ClusterView, GtidPosition, ServerId, ServerView, Writes};
 
 use super::balance::{Candidate, Dice, pick};
 use super::{Why, catalogue};
@@ -184,21 +184,25 @@ fn no_primary(view: &ClusterView) -> RouteError {
 }
 
 /// Whether the cluster takes this statement: while people want no writes, only what writes nothing, and what is about the
-/// session or ends a transaction.
-pub(crate) fn is_taken(view: &ClusterView, facts: &Facts) -> Result<(), RouteError> {
+/// session or ends a transaction. `database` is the session's.
+pub(crate) fn is_taken(view: &ClusterView, facts: &Facts, database: Option<&[u8]>) -> Result<(), RouteError> {
     match &view.read_only {
-        Some(why) if writes(facts) => {
+        Some(why) if writes(facts) || runs_code_that_writes(facts, &view.catalogue, database) => {
             Err(RouteError::ReadOnly { cluster: view.name.to_string(), why: why.to_string() })
         }
         _ => Ok(()),
     }
 }
 
+/// Stored functions write whatever they like, unless they are declared not to; so do views that call them.
+fn runs_code_that_writes(facts: &Facts, catalogue: &Catalogue, database: Option<&[u8]>) -> bool {
+    matches!(catalogue::objection(facts, catalogue, database), Some(Why::Function(_) | Why::View(_)))
+}
+
 fn writes(facts: &Facts) -> bool {
     use sql::Reason;
-    // A text that is not seen may do anything; a temporary table is the session's own.
-    let changes = facts.effects.intersects(Effects::DDL | Effects::ACCOUNT_DDL)
-        && !facts.effects.contains(Effects::CREATES_TEMPORARY_TABLE);
+    let changes = facts.effects.intersects(Effects::DDL | Effects::ACCOUNT_DDL);
+    // A text that is not seen may do anything.
     let hides = facts.effects.intersects(Effects::CALL | Effects::TEXT_EXECUTE | Effects::UNKNOWN) || changes;
     let harmless = matches!(
         facts.reason,
@@ -214,7 +218,8 @@ fn writes(facts: &Facts) -> bool {
             | Reason::Hadal
             | Reason::Empty
     );
-    hides || (facts.access == Access::Write && !harmless)
+    // Of several statements the reason is that of one; another may write.
+    hides || (facts.access == Access::Write && (!harmless || facts.statements > 1))
 }
 
 /// Whether something new may be sent to the primary.
@@ -333,6 +338,8 @@ fn is_worth_waiting_for(ask: &Ask<'_>, server: &ServerView) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use topology::RoutineAccess;
+
     use super::*;
 
     #[test]
@@ -345,6 +352,9 @@ mod tests {
             "CALL p()",
             "CREATE TABLE t (a INT)",
             "DELETE FROM t; SELECT 1",
+            "SELECT * FROM t FOR UPDATE; DELETE FROM t",
+            "SET @a = 1; INSERT INTO t VALUES (1)",
+            "CREATE TEMPORARY TABLE a (b INT); DROP TABLE t",
         ] {
             assert!(writes(text), "{text}");
         }
@@ -352,6 +362,27 @@ mod tests {
             ["SELECT 1", "SELECT * FROM t FOR UPDATE", "BEGIN", "COMMIT", "SET @a = 1", "SET NAMES utf8mb4"]
         {
             assert!(!writes(text), "{text}");
+        }
+        assert!(!writes("CREATE TEMPORARY TABLE a (b INT)"), "it is the session's own");
+    }
+
+    #[test]
+    fn a_read_only_cluster_refuses_stored_code_that_may_write() {
+        let mut catalogue = Catalogue { loaded: true, ..Catalogue::default() };
+        catalogue.functions.insert("shop.charge".into(), RoutineAccess::MayWrite);
+        catalogue.functions.insert("shop.price".into(), RoutineAccess::DeclaredReadOnly);
+        catalogue.set_primary_only_views(["shop.charged".to_owned()].into());
+        let runs = |text: &str| {
+            let facts = sql::analyse(text.as_bytes(), sql::Mode::default());
+            runs_code_that_writes(&facts, &catalogue, Some(b"shop"))
+        };
+        for text in
+            ["SELECT charge(1)", "SET @a = shop.charge(1)", "SELECT * FROM charged", "SELECT other.charge(1)"]
+        {
+            assert!(runs(text), "{text}");
+        }
+        for text in ["SELECT price(1)", "SELECT COUNT(*) FROM t", "SELECT * FROM other.charged"] {
+            assert!(!runs(text), "{text}");
         }
     }
 }

@@ -13,7 +13,7 @@ impl Session {
         let entry = self.worker.core.cluster(self.target);
         let view = entry.view();
         if view.read_only.is_some() && job.kind != ResponseKind::Prepare {
-            crate::route::is_taken(&view, job.facts)?;
+            crate::route::is_taken(&view, job.facts, self.state.database.as_deref())?;
         }
         if let Some(place) = self.direct_to {
             let on_replica = view.primary != Some(place.server);

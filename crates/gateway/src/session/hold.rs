@@ -139,7 +139,7 @@ impl Session {
         let changes = view.writes != topology::Writes::Open || backend.leads.is_some_and(|e| e != view.epoch);
         match seen.error {
             Some(SHUTS_DOWN) => true,
-            Some(KILLED | QUERY_KILLED) => changes,
+            Some(KILLED | QUERY_KILLED) => changes && !self.shared.was_killed_on_server(),
             _ => false,
         }
     }

@@ -129,6 +129,7 @@ impl Session {
         let began = Instant::now();
         self.clock = began;
         self.shared.clear_interrupt();
+        self.shared.forget_kills();
         let mut avoid: Option<Why> = None;
         if self.replay.is_some() {
             Box::pin(self.note_start(&job)).await;

@@ -41,6 +41,8 @@ pub(super) const OPEN: Pins = Pins::TRANSACTION.union(Pins::NEXT_TRANSACTION).un
 pub(crate) struct Replay {
     /// What the session was before the present statement, if a transaction may begin with it.
     start: Option<Start>,
+    /// A transaction was open before the present statement, not only what counts for the next one.
+    within: bool,
     open: Option<Transaction>,
     /// Why the last one that was lost was not replayed.
     failed: Option<Obstacle>,

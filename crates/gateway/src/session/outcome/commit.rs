@@ -107,6 +107,8 @@ impl Session {
             if let Some(journal) = &mut self.journal {
                 journal.without = true;
             }
+            // Nobody may be shown the row's error, which a COMMIT does not take off the list of warnings.
+            backend.listed = true;
             return Box::pin(self.exchange(backend, job, false)).await;
         }
         if self.was_demoted(backend, &seen, last) {

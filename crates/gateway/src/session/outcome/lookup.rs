@@ -154,22 +154,24 @@ async fn is_over(backend: &mut Backend, pending: &Pending) -> Result<bool, Excha
     if backend.place != pending.place {
         return Ok(true);
     }
-    let uptime = backend.query(b"SHOW GLOBAL STATUS LIKE 'Uptime'").await?.first_row().into_iter().nth(1);
-    let uptime = uptime.flatten().and_then(|value| number(&value)).ok_or(ExchangeError::NoAnswer)?;
-    if uptime + 1 < pending.opened.elapsed().as_secs() {
-        // The server has been started since: its connections of then are gone.
-        return Ok(true);
-    }
     let id = pending.thread_id;
     let sql = format!("SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = {id} LIMIT 1");
     let Some(command) = backend.query(sql.as_bytes()).await?.first_value() else { return Ok(true) };
     let command: Vec<u8> = command.into_iter().filter(|byte| *byte != 0).collect();
-    if command.eq_ignore_ascii_case(b"Sleep") {
-        // It has done what it was told, or was never told. One that is busy is waited for: killed while it waits for an
-        // acknowledgement, it would commit without.
+    // One that is busy is waited for: killed while it waits for an acknowledgement, it would commit without. One that is
+    // idle has done what it was told, or was never told.
+    if command.eq_ignore_ascii_case(b"Sleep") && !was_restarted(backend, pending).await? {
         let _ = backend.query(format!("KILL {id}").as_bytes()).await;
     }
     Ok(false)
+}
+
+/// Whether the server seems to have been started since, so that the connection's id is another's now. It tells by the wall
+/// clock, which may have been set: good enough to spare a connection, not to say that one is gone.
+async fn was_restarted(backend: &mut Backend, pending: &Pending) -> Result<bool, ExchangeError> {
+    let uptime = backend.query(b"SHOW GLOBAL STATUS LIKE 'Uptime'").await?.first_row().into_iter().nth(1);
+    let uptime = uptime.flatten().and_then(|value| number(&value)).ok_or(ExchangeError::NoAnswer)?;
+    Ok(uptime + 1 < pending.opened.elapsed().as_secs())
 }
 
 fn number(value: &[u8]) -> Option<u64> {

@@ -33,9 +33,8 @@ pub(super) struct Transaction {
     pub(super) obstacle: Option<Obstacle>,
     /// Tables of its last writes, of which the server has not yet told what they did.
     pub(super) untold: Vec<TableName>,
-    /// It has given the session a new `LAST_INSERT_ID()`.
-    pub(super) generated: bool,
-    /// It has used the one from before it.
+    /// It has used `LAST_INSERT_ID()`, perhaps the one from before it: an INSERT that was answered with an id has given the
+    /// session a new one only if the id was generated, which the answer does not tell.
     pub(super) needs_insert_id: bool,
     /// The connection that it ran on last.
     pub(super) on: u64,
@@ -69,7 +68,6 @@ impl Transaction {
             statements: Vec::new(),
             bytes: 0,
             untold: Vec::new(),
-            generated: false,
             needs_insert_id: false,
             on: 0,
         }
@@ -80,13 +78,12 @@ impl Transaction {
         self.obstacle = Some(obstacle);
         self.statements = Vec::new();
     }
+}
 
-    /// Whether a statement needs the `LAST_INSERT_ID()` from before the transaction.
-    pub(super) fn asks_for_insert_id(&self, job: &Job<'_>, code_reads_it: bool) -> bool {
-        let asks = job.facts.effects.contains(Effects::USES_LAST_INSERT_ID)
-            || code_reads_it && job.facts.access == Access::Write;
-        asks && !self.generated
-    }
+/// Whether a statement may need the `LAST_INSERT_ID()` from before the transaction.
+pub(super) fn asks_for_insert_id(job: &Job<'_>, code_reads_it: bool) -> bool {
+    job.facts.effects.contains(Effects::USES_LAST_INSERT_ID)
+        || code_reads_it && job.facts.access == Access::Write
 }
 
 impl Session {
@@ -101,6 +98,10 @@ impl Session {
 
     /// Before a statement: notes what a transaction that begins with it begins with.
     pub(in crate::session) async fn note_start(&mut self, job: &Job<'_>) {
+        let within = self.pins.contains(Pins::TRANSACTION);
+        if let Some(replay) = &mut self.replay {
+            replay.within = within;
+        }
         if self.pins.intersects(OPEN) {
             return;
         }
@@ -136,8 +137,8 @@ impl Session {
 
     fn record_in(&self, replay: &mut Replay, job: &Job<'_>, seen: &Seen) {
         let begins = job.facts.effects.contains(Effects::BEGIN) && seen.error.is_none();
-        if begins && replay.open.is_some() {
-            // It has ended the one before. User variables may have been set in that one.
+        if begins && replay.open.is_some() && replay.within {
+            // It has ended the one before; but what was set for the next transaction is part of this one. User variables may have been set in that one.
             let known = !self.pins.contains(Pins::USER_VARIABLE);
             replay.open = Some(Transaction::new(known.then(|| self.present())));
         }
@@ -179,7 +180,8 @@ impl Session {
         if wrote_plainly(seen) {
             return Some(Obstacle::PlainTable);
         }
-        if job.facts.access == Access::Write && !self.tracks_transactions() {
+        let writes = self.may_write_unseen(job);
+        if writes && !self.tracks_transactions() {
             return Some(Obstacle::Untold);
         }
         // Neither errors nor rows without an OK behind them tell what was written.
@@ -187,8 +189,8 @@ impl Session {
             && (seen.last_rows.is_none() || self.shape.contains(Capabilities::DEPRECATE_EOF));
         if heard {
             open.untold.clear();
-        } else if job.facts.access == Access::Write {
-            open.untold.extend_from_slice(&job.facts.tables);
+        } else if writes {
+            open.untold.extend(bound(&job.facts.tables, self.state.database.as_deref()));
         }
         let config = self.worker.core.config.load();
         let limits = &config.gateway;
@@ -199,10 +201,15 @@ impl Session {
         (open.bytes as u64 > limits.replay_bytes).then_some(Obstacle::Bytes)
     }
 
+    /// Whether the statement may have written: a read, too, through a view that calls a stored function.
+    pub(super) fn may_write_unseen(&self, job: &Job<'_>) -> bool {
+        let stored_code = || self.worker.core.cluster(self.target).view().catalogue.has_stored_code;
+        job.facts.access == Access::Write || (!job.facts.tables.is_empty() && stored_code())
+    }
+
     fn keep(&self, open: &mut Transaction, job: &Job<'_>, seen: &Seen) {
         let code_reads = self.worker.core.cluster(self.target).view().catalogue.code_reads_insert_id;
-        open.needs_insert_id |= open.asks_for_insert_id(job, code_reads);
-        open.generated |= seen.insert_id != 0;
+        open.needs_insert_id |= asks_for_insert_id(job, code_reads);
         let inserts = matches!(job.facts.verb, Verb::Insert | Verb::Replace) && job.facts.statements == 1;
         let prepared = job.prepared.as_ref().map(|used| Prepared {
             statement: used.statement.clone(),
@@ -225,6 +232,15 @@ impl Session {
     }
 }
 
+/// The tables with the schema that they are in, as long as `database` is the session's.
+pub(super) fn bound(tables: &[TableName], database: Option<&[u8]>) -> impl Iterator<Item = TableName> {
+    let database: Option<Box<str>> = database.map(|name| String::from_utf8_lossy(name).into());
+    tables.iter().map(move |table| TableName {
+        schema: table.schema.clone().or_else(|| database.clone()),
+        name: table.name.clone(),
+    })
+}
+
 /// Whether the server says that the transaction has written to a table without transactions.
 fn wrote_plainly(seen: &Seen) -> bool {
     StateChanges::new(&seen.changes).flatten().any(|change| match change {
@@ -232,4 +248,17 @@ fn wrote_plainly(seen: &Seen) -> bool {
         StateChange::TransactionState(letters) => letters.get(3).is_none_or(|letter| *letter != b'_'),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_is_bound_to_the_database_of_its_moment() {
+        let facts = sql::analyse(b"UPDATE jobs, shop.orders SET a = 1", sql::Mode::default());
+        let schemas: Vec<_> = bound(&facts.tables, Some(b"app")).filter_map(|table| table.schema).collect();
+        assert_eq!(schemas, ["app".into(), "shop".into()]);
+        assert_eq!(bound(&facts.tables, None).filter(|table| table.schema.is_none()).count(), 1);
+    }
 }

@@ -1,8 +1,8 @@
 //! Sending the statements of a transaction again, and comparing their answers.
 
-use sql::{Access, TableName};
+use sql::TableName;
 
-use super::record::{Recorded, Transaction};
+use super::record::{Recorded, Transaction, asks_for_insert_id};
 use super::{Checksum, Obstacle};
 use crate::backend::{Backend, ExchangeError};
 use crate::session::query::{Job, drive};
@@ -34,27 +34,26 @@ impl From<ExchangeError> for Stop {
 }
 
 impl Session {
-    /// All statements, in their order, on a connection in the state of the beginning.
+    /// All statements, in their order, on a connection in the state of the beginning. `in_doubt` are the tables that the
+    /// statement under way may have written to.
     pub(super) async fn run_again(
         &mut self,
         backend: &mut Backend,
         transaction: &Transaction,
         job: &Job<'_>,
-        sent: bool,
+        in_doubt: &[TableName],
     ) -> Result<(), Stop> {
         self.check_tables(backend, &transaction.untold, Obstacle::Untold).await?;
-        if sent && job.facts.access == Access::Write {
-            self.check_tables(backend, &job.facts.tables, Obstacle::UnderWay).await?;
-        }
+        self.check_tables(backend, in_doubt, Obstacle::UnderWay).await?;
         let (code_reads, stored_code) = {
             let view = self.worker.core.cluster(backend.place.cluster).view();
             (view.catalogue.code_reads_insert_id, view.catalogue.has_stored_code)
         };
-        if transaction.needs_insert_id || transaction.asks_for_insert_id(job, code_reads) {
-            let InsertId::Known(id) = self.insert_id else {
-                return Err(Stop::Attempt(Attempt::Never(Obstacle::SessionState)));
-            };
+        if let InsertId::Known(id) = self.insert_id {
+            // Whether a statement reads it or not: it stays the session's where no id is generated.
             backend.query(format!("SET last_insert_id={id}").as_bytes()).await?;
+        } else if transaction.needs_insert_id || asks_for_insert_id(job, code_reads) {
+            return Err(Stop::Attempt(Attempt::Never(Obstacle::SessionState)));
         }
         let mut forced = false;
         for (at, recorded) in transaction.statements.iter().enumerate() {

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use mysql_wire::ResponseKind;
+use sql::TableName;
 
-use super::record::Transaction;
+use super::record::{Transaction, bound};
 use super::repeat::{Attempt, Stop};
 use super::rules::{is_repeatable, leaves_nothing};
 use super::{OPEN, Obstacle, Replay};
@@ -15,7 +16,7 @@ use crate::session::client::CommandPacket;
 use crate::session::decide::route_refusal;
 use crate::session::hold::{Held, within_epoch};
 use crate::session::query::Job;
-use crate::session::{End, InsertId, Session, command_facts};
+use crate::session::{End, InsertId, Pins, Session, command_facts};
 
 impl Session {
     /// Runs the transaction that has just lost its connection on the primary of the day; `job` is what comes next in it.
@@ -74,16 +75,23 @@ impl Session {
         began: Instant,
         sent: bool,
     ) -> Result<Result<(), Obstacle>, End> {
-        let opens = transaction.statements.is_empty();
+        // What was set for the next transaction has not begun one.
+        let opens = transaction.statements.is_empty() || !self.pins.contains(Pins::TRANSACTION);
         if let Some(obstacle) = transaction.obstacle {
             return Ok(Err(obstacle));
         }
-        if self.insert_id.on() == Some(transaction.on) && !transaction.generated {
+        let known = transaction.start.as_ref().is_some_and(|start| start.insert_id.on().is_none());
+        if self.insert_id.on() == Some(transaction.on) && !known {
+            // Only the connection that is lost knew it.
             return Ok(Err(Obstacle::SessionState));
         }
         if sent && !is_repeatable(job, opens) && !leaves_nothing(job) {
             return Ok(Err(Obstacle::UnderWay));
         }
+        let in_doubt: Vec<_> = match sent && self.may_write_unseen(job) {
+            true => bound(&job.facts.tables, self.state.database.as_deref()).collect(),
+            false => Vec::new(),
+        };
         let (attempts, limit) = {
             let config = self.worker.core.config.load();
             (config.gateway.replay_attempts, Duration::from_millis(config.gateway.replay_ms))
@@ -96,7 +104,7 @@ impl Session {
                 outcome = Err(obstacle);
                 break;
             }
-            let attempt = self.attempt(transaction, job, (began, sent), (&mut spent, limit)).await;
+            let attempt = self.attempt(transaction, job, (began, &in_doubt), (&mut spent, limit)).await;
             // Whatever came of it, the session is what it was.
             (self.pins, self.insert_id, self.state) = (pins, insert_id, state.clone());
             self.carried = None;
@@ -142,14 +150,14 @@ impl Session {
         &mut self,
         transaction: &Transaction,
         job: &Job<'_>,
-        (began, sent): (Instant, bool),
+        (began, in_doubt): (Instant, &[TableName]),
         (spent, limit): (&mut Duration, Duration),
     ) -> Result<Attempt, End> {
         let Some(start) = &transaction.start else { return Ok(Attempt::Never(Obstacle::SessionState)) };
         let Ok(decision) = self.decide_primary(Why::Pinned(OPEN)) else {
             return Ok(Attempt::Again("the primary is gone again".into()));
         };
-        self.pins = super::Pins::NONE;
+        self.pins = Pins::NONE;
         self.insert_id = start.insert_id;
         self.state = start.state.clone();
         self.carried = start.variables.clone();
@@ -172,7 +180,8 @@ impl Session {
         };
         self.shared.set_backend(Some((backend.place, backend.thread_id)));
         let shared = self.shared.clone();
-        let running = within_epoch(&shared, Box::pin(self.run_again(&mut backend, transaction, job, sent)));
+        let running =
+            within_epoch(&shared, Box::pin(self.run_again(&mut backend, transaction, job, in_doubt)));
         // The wait for a primary has its own limit.
         let since = Instant::now();
         let ran = tokio::time::timeout(limit.saturating_sub(*spent), running).await;
