@@ -157,13 +157,16 @@ impl Fleet {
             for database in &mut self.databases {
                 let wanted = home.restart_file(database.number);
                 // A server that has not ended is wanted already; looking takes notice of one that has.
-                match database.restart_if(wanted.exists(), home, binaries) {
+                let is_wanted = wanted.exists();
+                match database.restart_if(is_wanted, home, binaries) {
                     Ok(()) => {}
                     Err(error) => {
                         tracing::error!(server = database.number, "it cannot be started: {error:#}");
                     }
                 }
-                if let Err(error) = fs::remove_file(&wanted)
+                // One that has been made since is seen the next time.
+                if is_wanted
+                    && let Err(error) = fs::remove_file(&wanted)
                     && error.kind() != std::io::ErrorKind::NotFound
                 {
                     tracing::error!(file = %wanted.display(), %error, "it cannot be removed");
