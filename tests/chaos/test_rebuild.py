@@ -60,7 +60,6 @@ def order(lab, server, *words):
     return lab.gateway.command("rejoin", server.address, "--rebuild", *words)
 
 
-@pytest.mark.short
 @pytest.mark.network
 def test_server_that_is_ahead_is_rebuilt(lab, report):
     """What only it has is kept in a file; then it gets the others' data, on somebody's word, and replicates."""
