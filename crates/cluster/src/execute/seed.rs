@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use topology::GtidPosition;
+use topology::{GtidPosition, Position};
 
 use super::StepError;
 use super::replica::change_master;
@@ -115,6 +115,14 @@ pub(crate) async fn begin(
     link.exec("emptying its binary log", "RESET MASTER").await?;
     let history = format!("SET GLOBAL gtid_binlog_state={}", quoted(history));
     link.exec("giving it the donor's history", &history).await?;
+    // A donor's workers commit a transaction, and count it a moment later: what the backup says may lie before what it has. What
+    // the copy itself has in mysql.gtid_slave_pos was committed with the data. On a copy of a primary that is the older one.
+    let said = Position::Mariadb(position.clone());
+    let mut position = said.clone();
+    position.advance_all(&link.position("gtid_slave_pos").await?);
+    if position != said {
+        tracing::info!(server, %said, %position, "the copy has more than its backup says");
+    }
     let position = format!("SET GLOBAL gtid_slave_pos='{position}'");
     link.exec("giving it the copy's position", &position).await?;
     link.exec("becoming a replica", "SET GLOBAL rpl_semi_sync_master_enabled=0").await?;
