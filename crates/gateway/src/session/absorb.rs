@@ -6,7 +6,7 @@ use mysql_wire::{ResponseKind, StateChange, StateChanges, StatusFlags};
 use sql::{Effects, Facts};
 use topology::MariaGtid;
 
-use super::query::Job;
+use super::job::Job;
 use super::response::Seen;
 use super::{InsertId, Pins, Session};
 use crate::backend::{Backend, Reply};

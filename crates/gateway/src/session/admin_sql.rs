@@ -4,7 +4,7 @@ use mysql_wire::{ColumnDef, TextResult};
 use sql::HadalShow;
 
 use super::client::CommandPacket;
-use super::query::Job;
+use super::job::Job;
 use super::{End, Session};
 use mysql_wire::ResponseKind;
 

@@ -9,7 +9,7 @@ use mysql_wire::{Command, ResponseKind};
 use sql::{Effects, HintTarget};
 
 use super::Session;
-use super::query::Job;
+use super::job::Job;
 use crate::place::ClusterIndex;
 use crate::route::RouteError;
 use crate::rules::{Lives, Needs, Viewpoint};

@@ -11,8 +11,10 @@ use std::task::{Context, Poll};
 use mysql_wire::ResponseKind;
 
 use super::client::CommandPacket;
-use super::query::{Job, Ran, drive};
+use super::drive::drive;
+use super::job::Job;
 use super::response::{Relay, RelayError, Step};
+use super::run::Ran;
 use super::{Client, End, Pins, Session};
 use crate::backend::Backend;
 use crate::registry::SessionShared;

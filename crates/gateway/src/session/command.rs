@@ -7,7 +7,7 @@ use std::time::Instant;
 use mysql_wire::{Capabilities, Command, Eof, OkPacket, ResponseKind};
 
 use super::client::{CommandPacket, Inbound};
-use super::query::Job;
+use super::job::Job;
 use super::{End, Session, error};
 use crate::registry::Signal;
 

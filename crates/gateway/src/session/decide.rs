@@ -2,7 +2,7 @@
 
 use mysql_wire::{ResponseKind, ServerError};
 
-use super::query::Job;
+use super::job::Job;
 use super::{End, Pins, Session, error};
 use crate::place::Place;
 use crate::route::{Ask, Bound, Decision, Dice, RouteError, Why, decide};

@@ -8,7 +8,7 @@ use mysql_wire::{ColumnDef, TextResult};
 use sql::{Effects, SpanKind, Verb};
 
 use super::client::CommandPacket;
-use super::query::Job;
+use super::job::Job;
 use super::special::replace;
 use super::{End, Session};
 use crate::place::Place;

@@ -5,7 +5,7 @@
 use sql::{DynamicStatement, DynamicText, Kill, KillTarget};
 
 use super::client::CommandPacket;
-use super::query::Job;
+use super::job::Job;
 use super::{End, Session};
 
 /// Names beyond this number are not kept: a KILL by one of them is the server's.

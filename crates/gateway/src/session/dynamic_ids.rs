@@ -11,8 +11,8 @@ use sql::{Access, DynamicStatement, DynamicText, Effects, Facts, Reason};
 
 use super::client::CommandPacket;
 use super::dynamic::MOST_NAMES;
+use super::job::Job;
 use super::own_ids::Rename;
-use super::query::Job;
 use super::special::{OWN_IDS, replace};
 use super::{End, Session};
 use crate::backend::ExchangeError;

@@ -6,7 +6,8 @@ use mysql_wire::stmt;
 use mysql_wire::{Capabilities, ResponseKind, ServerError, StatusFlags};
 
 use super::client::CommandPacket;
-use super::query::{Job, Ran};
+use super::job::Job;
+use super::run::Ran;
 use super::statement::{Statement, Use};
 use super::{End, Pins, Session, UNREACHABLE};
 use crate::backend::ExchangeError;

@@ -4,7 +4,7 @@ use mysql_wire::ResponseKind;
 use sql::{Effects, Facts};
 
 use super::absorb::is_untold;
-use super::query::Job;
+use super::job::Job;
 use super::response::Seen;
 use super::{End, Pins, Session};
 use crate::backend::Backend;

@@ -2,7 +2,8 @@
 
 use mysql_client::Client;
 
-use super::query::{Job, Ran};
+use super::job::Job;
+use super::run::Ran;
 use super::{End, Session};
 use crate::globals::{FOLLOWED, Values};
 use crate::place::Place;

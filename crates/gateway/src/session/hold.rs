@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use mysql_wire::ServerError;
 
-use super::query::{INTERRUPTED, Job};
+use super::drive::INTERRUPTED;
+use super::job::Job;
 use super::response::Seen;
 use super::{End, Pins, Session, UNREACHABLE, error};
 use crate::backend::Backend;

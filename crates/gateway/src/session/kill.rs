@@ -5,7 +5,7 @@ use mysql_wire::{Capabilities, ErrPacket, LoginRequest, ResponseKind, ServerErro
 use sql::{Effects, Facts, Kill, KillTarget, SpanKind};
 
 use super::client::CommandPacket;
-use super::query::Job;
+use super::job::Job;
 use super::special::replace;
 use super::statement::Statement;
 use super::{End, Session, UNREACHABLE, error};

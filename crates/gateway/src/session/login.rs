@@ -14,7 +14,7 @@ use mysql_wire::{
 use super::client::{CommandPacket, Inbound};
 use super::forwarded::{Applicant, Asked, Forwarding};
 use super::identity::{Claim, Proof, Standing};
-use super::query::Job;
+use super::job::Job;
 use super::{Client, End, Identity, Session, UNREACHABLE, error};
 use crate::backend::{Backend, ExchangeError};
 use crate::place::Place;

@@ -6,7 +6,7 @@
 
 use sql::{Access, Effects, Verb};
 
-use super::query::Job;
+use super::job::Job;
 use super::response::Seen;
 use super::{End, Pins, Session, error};
 use crate::backend::Backend;

@@ -4,7 +4,7 @@ use mysql_wire::{ResponseKind, StatusFlags};
 use sql::{Effects, Facts};
 use topology::LeavingTriggers;
 
-use super::query::Job;
+use super::job::Job;
 use super::response::Seen;
 use super::{Pins, Session};
 

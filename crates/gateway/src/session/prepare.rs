@@ -10,9 +10,11 @@ use mysql_wire::{
     BulkExecute, ColumnDef, Command, Execute, MAX_PAYLOAD, PrepareOk, ResponseKind, StatusFlags, TextResult,
 };
 
+use super::attempt::Tried;
 use super::client::CommandPacket;
-use super::query::{Job, Ran, Tried};
+use super::job::Job;
 use super::response::Seen;
+use super::run::Ran;
 use super::statement::{Statement, Use};
 use super::{End, Pins, Session};
 use crate::backend::{Backend, ExchangeError};

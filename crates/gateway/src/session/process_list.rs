@@ -9,7 +9,7 @@ use mysql_wire::lenenc::Put;
 use mysql_wire::{Capabilities, Command, Header, ResponseKind, TextRow};
 
 use super::client::CommandPacket;
-use super::query::Job;
+use super::job::Job;
 use super::special::replace;
 use super::{End, Session};
 use crate::place::Place;

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use sql::Effects;
 
+use super::job::Job;
 use super::outcome::Outcome;
-use super::query::Job;
 use super::response::Seen;
 use super::{End, Session};
 use crate::backend::Backend;

@@ -7,7 +7,7 @@
 use mysql_wire::ServerError;
 use sql::{Access, Effects, Facts, Verb};
 
-use super::query::Job;
+use super::job::Job;
 use super::response::Seen;
 use super::{InsertId, Session, error};
 use crate::backend::{Backend, ExchangeError};

@@ -3,7 +3,7 @@
 
 use sql::{Effects, Facts, Reason};
 
-use super::query::Job;
+use super::job::Job;
 use super::{End, Session};
 use crate::backend::Backend;
 

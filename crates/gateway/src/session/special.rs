@@ -3,7 +3,7 @@
 use sql::{Effects, Facts, HadalShow};
 
 use super::client::CommandPacket;
-use super::query::Job;
+use super::job::Job;
 use super::{End, Session};
 use mysql_wire::ResponseKind;
 

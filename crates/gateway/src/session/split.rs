@@ -8,7 +8,7 @@
 use sql::{Access, Effects, Verb};
 use topology::ServerId;
 
-use super::query::Job;
+use super::job::Job;
 use super::{End, Pins, Session, error};
 use crate::place::Place;
 use crate::route::{Decision, Why};

@@ -9,7 +9,7 @@ use sql::Effects;
 
 use super::displaced::{is_about_the_database, needs_database};
 use super::hold::within_epoch;
-use super::query::Job;
+use super::job::Job;
 use super::{Session, UNREACHABLE, error};
 use crate::backend::{self, Backend, ExchangeError, OpenError, Opening};
 use crate::place::Place;
@@ -197,7 +197,7 @@ impl Session {
         leads: bool,
     ) -> Result<Checkout, ServerError> {
         let mut checkout = std::pin::pin!(pool.checkout(want, self.worker.index));
-        let interrupted = || error(1317, "70100", super::query::INTERRUPTED.into());
+        let interrupted = || error(1317, "70100", super::drive::INTERRUPTED.into());
         std::future::poll_fn(|cx| match checkout.as_mut().poll(cx) {
             Poll::Ready(Ok(checkout)) => Poll::Ready(Ok(checkout)),
             Poll::Ready(Err(timed_out)) => {

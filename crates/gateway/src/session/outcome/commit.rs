@@ -8,8 +8,10 @@ use sql::{Effects, Verb};
 
 use super::{Pending, TABLE};
 use crate::backend::{Backend, ExchangeError, query_packet};
+use crate::session::attempt::Tried;
+use crate::session::drive::drive;
 use crate::session::hold::within_epoch;
-use crate::session::query::{Job, Tried, drive};
+use crate::session::job::Job;
 use crate::session::replay::MOVABLE;
 use crate::session::response::{Relay, RelayError, Seen};
 use crate::session::{End, Pins, Session};

@@ -10,7 +10,7 @@ use sql::{Access, Effects, TableName, Verb};
 use super::rules::{is_lasting, is_repeatable, leaves_nothing};
 use super::{OPEN, Obstacle, Replay, Start};
 use crate::session::client::CommandPacket;
-use crate::session::query::Job;
+use crate::session::job::Job;
 use crate::session::response::Seen;
 use crate::session::statement::Statement;
 use crate::session::{Pins, Session};

@@ -3,7 +3,7 @@
 use mysql_wire::{Command, ResponseKind};
 use sql::{Effects, Reason, Verb};
 
-use crate::session::query::Job;
+use crate::session::job::Job;
 
 /// All that a repeated statement may do to its session. What is not named here is never repeated: above all nothing that
 /// ends a transaction, so that a transaction whose statements are all of these cannot have been committed by one of them.

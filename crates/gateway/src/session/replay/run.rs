@@ -15,7 +15,7 @@ use crate::route::Why;
 use crate::session::client::CommandPacket;
 use crate::session::decide::route_refusal;
 use crate::session::hold::{Held, within_epoch};
-use crate::session::query::Job;
+use crate::session::job::Job;
 use crate::session::{End, InsertId, Pins, Session, command_facts};
 
 impl Session {
