@@ -1,13 +1,12 @@
 """Transactions that lose their primary and go on elsewhere, as if nothing had happened (`transaction_replay`)."""
 
 import contextlib
-import os
 import struct
-import subprocess
 
 import pymysql
 import pytest
 from e2e.harness.mariadb import APP_USER, REPLICATION_PASSWORD, REPLICATION_USER
+from e2e.harness.topology import Topology
 from e2e.harness.waiting import eventually
 from e2e.hostile import prepare
 from wire.client import ServerError, WireClient
@@ -32,15 +31,7 @@ def end_connections(topology):
     eventually(lambda: topology.primary.sql(count) == ((0,),), what="the connections are gone")
 
 
-def switch_over(topology):
-    """Another server becomes the primary."""
-    command = [topology.gateway.binary, "switchover", "main", "--url", f"http://127.0.0.1:{topology.gateway.admin_port}"]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (topology.primary,) = [server for server in topology.servers if server.variable("read_only") in (0, "OFF")]
-
-
-LOSSES = {"lost connection": end_connections, "switchover": switch_over}
+LOSSES = {"lost connection": end_connections, "switchover": Topology.switch_over}
 
 
 @pytest.fixture(params=LOSSES)

@@ -10,7 +10,7 @@ use std::time::Instant;
 use mysql_wire::Capabilities;
 
 pub(crate) use connect::{OpenError, Opening, adopt, open, options};
-pub(crate) use exchange::{ExchangeError, Reply, query_packet};
+pub(crate) use exchange::{ExchangeError, Reply, ascii, query_packet};
 pub(crate) use statements::Statements;
 
 use crate::io::Socket;

@@ -55,6 +55,7 @@ mod split;
 mod state;
 mod statement;
 mod sync;
+mod variables;
 
 pub(crate) use client::Client;
 pub(crate) use forwarded::MOST_AT_ONCE as FORWARDED_AT_ONCE;
@@ -196,8 +197,10 @@ pub(crate) struct Session {
     /// The server connection that the session cannot do without, and why.
     held: Option<Backend>,
     pins: Pins,
-    /// The statement that sets the user variables of a session that has no connection at present.
-    carried: Option<Vec<u8>>,
+    /// What sets the user variables of a session that has no connection at present.
+    carried: Option<variables::Assignments>,
+    /// What has set those on its connection, as long as [`Pins::USER_VARIABLE`] holds it there; `None`: nobody knows.
+    variables: Option<variables::Assignments>,
     /// A connection kept for its diagnostics; given back when somebody needs it.
     lease: Option<Backend>,
     insert_id: InsertId,
@@ -295,6 +298,7 @@ impl Session {
             held: None,
             pins: Pins::NONE,
             carried: None,
+            variables: None,
             lease: None,
             insert_id: InsertId::Known(0),
             last: LastStatement::default(),

@@ -43,8 +43,8 @@ pub use literal::{
     Assignment, Consistency, DynamicStatement, DynamicText, HadalShow, Hint, HintError, HintTarget, Kill,
     KillTarget, Scope, SetNames, SpanKind, TableReference, Target, TransactionStart, dynamic_statement,
     dynamic_text_span, explain_route, first_statement_end, hint, kill, leaves_session_state,
-    processlist_references, set_autocommit, set_names, show_hadal, shows_closed_statements, simple_set,
-    spans, text_prepare_name, transaction_start, unscoped_targets, use_schema,
+    processlist_references, set_autocommit, set_names, sets_literals, show_hadal, shows_closed_statements,
+    simple_set, spans, text_prepare_name, transaction_start, unscoped_targets, use_schema,
 };
 pub use mode::Mode;
 pub use verb::Verb;

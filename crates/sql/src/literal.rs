@@ -14,6 +14,7 @@ mod set_names;
 mod span;
 mod transaction;
 mod unscoped;
+mod variables;
 
 pub use assignment::{Assignment, Scope, Target, set_autocommit, simple_set};
 pub use command::{
@@ -27,3 +28,4 @@ pub use set_names::{SetNames, set_names};
 pub use span::{SpanKind, TableReference, first_statement_end, processlist_references, spans};
 pub use transaction::{TransactionStart, transaction_start};
 pub use unscoped::unscoped_targets;
+pub use variables::sets_literals;

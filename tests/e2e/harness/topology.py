@@ -1,5 +1,7 @@
 """A primary, its replicas, and hadal in front of them, as one thing that a test can use and hurt."""
 
+import os
+import subprocess
 from dataclasses import dataclass
 
 from .gateway import Gateway
@@ -84,6 +86,19 @@ class Topology:
                     raise failure
                 return value
         raise AssertionError("the replicas never stayed in the rotation for the length of a sample")
+
+    def switch_over(self):
+        """Another server becomes the primary, by an order to hadal."""
+        command = [self.gateway.binary, "switchover", "main", "--url", f"http://127.0.0.1:{self.gateway.admin_port}"]
+
+        def done():
+            ran = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=60, check=False)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+            return True
+
+        # Until hadal has seen that the other server replicates.
+        eventually(done, within=20)
+        (self.primary,) = [server for server in self.servers if server.variable("read_only") in (0, "OFF")]
 
     def settle(self):
         """Waits until every replica has what the primary has."""

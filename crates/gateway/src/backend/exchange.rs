@@ -66,6 +66,11 @@ impl Reply {
         self.first_row().into_iter().next().flatten()
     }
 
+    /// The first value of the first row, as a number.
+    pub(crate) fn first_number(&self) -> Option<u64> {
+        self.first_value().and_then(|value| ascii(&value).parse().ok())
+    }
+
     /// The id of the first column's collation.
     pub(crate) fn first_collation(&self, capabilities: mysql_wire::Capabilities) -> Option<u16> {
         let description = self.packets().nth(1)?;
@@ -174,6 +179,11 @@ impl Backend {
     pub(crate) fn response_capabilities(&self) -> mysql_wire::Capabilities {
         self.capabilities | mysql_wire::Capabilities::SESSION_TRACK
     }
+}
+
+/// A value of ASCII characters in whatever character set the session has its results: wide ones have zeroes in between.
+pub(crate) fn ascii(value: &[u8]) -> String {
+    value.iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).collect()
 }
 
 /// A `COM_QUERY` packet, ready to be sent.

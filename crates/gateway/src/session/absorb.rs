@@ -9,7 +9,7 @@ use topology::MariaGtid;
 use super::job::Job;
 use super::response::Seen;
 use super::{InsertId, Pins, Session};
-use crate::backend::{Backend, Reply};
+use crate::backend::{Backend, Reply, ascii};
 
 /// What trackers reported, beyond plain variables.
 #[derive(Debug, Default)]
@@ -193,7 +193,8 @@ impl Session {
             let reply = backend.query(sql).await?;
             self.asked_behind = true;
             let row = reply.first_row();
-            let text = |i: usize| row.get(i).and_then(|v| v.as_deref()).map(ascii);
+            let text =
+                |i: usize| row.get(i).and_then(|v| v.as_deref()).map(|value| Arc::<str>::from(ascii(value)));
             if self.last.found_on.is_some_and(|(_, id, uses)| id == backend.id && backend.uses <= uses) {
                 self.last.found_rows = text(3).and_then(|n| n.parse().ok()).unwrap_or(self.last.found_rows);
                 self.last.found_on = None;
@@ -262,11 +263,6 @@ pub(super) fn is_untold(backend: &Backend, facts: &Facts, seen: &Seen) -> bool {
         && seen.rows.is_some()
         && (facts.access == sql::Access::Write
             || seen.status.is_some_and(|s| s.contains(StatusFlags::SESSION_STATE_CHANGED)))
-}
-
-/// A name in whatever character set the session has its results: names are ASCII, wide ones have zeroes in between.
-fn ascii(value: &[u8]) -> Arc<str> {
-    value.iter().filter(|b| **b != 0).map(|b| char::from(*b)).collect::<String>().into()
 }
 
 /// `SET STATEMENT … FOR …`: trackers report the values, though they are gone with the statement.

@@ -5,11 +5,14 @@
 //! `information_schema.USER_VARIABLES` names them with type and character set; values are asked for as hexadecimal digits,
 //! which come through any character set and `sql_mode` (tried on MariaDB 10.11).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::backend::{Backend, ExchangeError};
+use crate::backend::{Backend, ExchangeError, ascii};
 
+use super::variables::Assignments;
 use super::{Pins, Session};
+use crate::state::StateSet;
 
 /// More variables than this stay where they are.
 const MOST: usize = 64;
@@ -43,7 +46,7 @@ impl Session {
         let Some(mut held) = self.held.take() else { return };
         match self.read_variables(&mut held).await {
             Ok(Some(statement)) => {
-                self.carried = Some(statement);
+                self.carried = Some(Assignments::of_all(statement));
                 self.pins = Pins::NONE;
                 self.shared.pins.store(0, Ordering::Relaxed);
                 let core = self.worker.core.clone();
@@ -70,8 +73,7 @@ impl Session {
         let listed = backend.query(NAMES).await?.rows();
         let variables: Vec<_> = listed.into_iter().map_while(variable).collect();
         let count = backend.query(b"SELECT COUNT(*) FROM information_schema.USER_VARIABLES LIMIT 1").await?;
-        let count: Option<usize> = count.first_value().and_then(|value| ascii(&value).parse().ok());
-        if count != Some(variables.len()) || variables.len() > MOST {
+        if count.first_number() != Some(variables.len() as u64) || variables.len() > MOST {
             return Ok(None);
         }
         if variables.is_empty() {
@@ -95,20 +97,37 @@ impl Session {
 
     /// Puts what is carried on the connection, which is the session's own from then on.
     pub(super) async fn put_variables(&mut self, backend: &mut Backend) -> Result<(), ExchangeError> {
-        let Some(statement) = self.carried.as_deref().filter(|statement| !statement.is_empty()) else {
-            self.carried = None;
-            return Ok(());
-        };
-        backend.query(statement).await?;
+        let Some(carried) = self.carried.clone() else { return Ok(()) };
+        let present = backend.state.clone();
+        for assignment in carried.iter() {
+            if let Some(state) = &assignment.state {
+                self.read_as(backend, state).await?;
+            }
+            backend.query(&assignment.text).await?;
+        }
+        self.read_as(backend, &present).await?;
         self.carried = None;
-        self.pins.insert(Pins::USER_VARIABLE);
+        if !carried.is_empty() {
+            self.pins.insert(Pins::USER_VARIABLE);
+            self.variables = Some(carried);
+        }
         Ok(())
     }
-}
 
-/// Characters of an answer in whatever character set: those that are asked for are all of ASCII.
-fn ascii(bytes: &[u8]) -> String {
-    bytes.iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).collect()
+    /// Has the connection read texts as under `state`, in the database that it is in.
+    async fn read_as(&self, backend: &mut Backend, state: &Arc<StateSet>) -> Result<(), ExchangeError> {
+        if *backend.state == **state {
+            return Ok(());
+        }
+        let state = match state.database == backend.state.database {
+            true => state.clone(),
+            false => {
+                let database = backend.state.database.clone();
+                self.worker.core.interner.intern(StateSet { database, ..(**state).clone() })
+            }
+        };
+        self.bring_into(backend, &state).await
+    }
 }
 
 fn variable(row: Vec<Option<Vec<u8>>>) -> Option<Variable> {

@@ -51,10 +51,11 @@ impl Session {
         let runs = job.kind != ResponseKind::Prepare;
         super::last::note_list(&mut backend, job.facts, seen);
         if runs {
-            self.update_pins(job.facts, seen);
             if job.facts.effects.contains(Effects::SETS_USER_VARIABLE) {
+                self.note_assignment(job, seen);
                 self.note_variable_text(job.command.payload());
             }
+            self.update_pins(job.facts, seen);
             self.note_last(job.facts, &backend, seen);
             if super::restore::changes_insert_id(job.facts, seen) || seen.error.is_some() {
                 backend.insert_id = None;

@@ -191,11 +191,7 @@ impl Session {
         if self.replay.is_some() && Box::pin(self.replay(job, began)).await? {
             return Ok(true);
         }
-        let pins = std::mem::take(&mut self.pins);
-        self.shared.pins.store(0, std::sync::atomic::Ordering::Relaxed);
-        self.end_split();
-        self.opening = None;
-        self.forget_diagnostics();
+        let pins = self.forget_connection(None);
         if !pins.leave_nothing() {
             let why = format!("{pins} went with {server}, which is not the primary any more");
             return Err(End::StateLost(why));

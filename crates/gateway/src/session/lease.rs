@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::backend::{Backend, ExchangeError};
+use crate::backend::{Backend, ExchangeError, ascii};
 
 use super::{InsertId, Session};
 
@@ -62,11 +62,7 @@ impl Session {
         // FOUND_ROWS() (both tried on MariaDB 10.11).
         let reply = backend.query(b"SELECT LAST_INSERT_ID(), FOUND_ROWS() LIMIT 1").await?;
         let values = reply.first_row();
-        let number = |i: usize| {
-            // In a wide character set digits have zeroes in between.
-            let digits: Vec<u8> = values.get(i)?.as_deref()?.iter().copied().filter(|b| *b != 0).collect();
-            std::str::from_utf8(&digits).ok()?.parse::<u64>().ok()
-        };
+        let number = |i: usize| ascii(values.get(i)?.as_deref()?).parse::<u64>().ok();
         if self.insert_id.on() == Some(backend.id) {
             let Some(id) = number(0) else { return Err(ExchangeError::NoAnswer) };
             self.learn_insert_id(backend, id);

@@ -27,11 +27,7 @@ impl Session {
         }
         self.count_refused(job, began);
         let server = self.server_name(decision.server);
-        let pins = std::mem::take(&mut self.pins);
-        self.end_split();
-        self.opening = None;
-        self.shared.pins.store(0, Ordering::Relaxed);
-        self.forget_diagnostics();
+        let pins = self.forget_connection(self.sent.then_some(job));
         // Where it was not sent, or is known to have come to nothing, it is lost like the rest.
         let may_commit =
             COMMITS_IMPLICITLY | Effects::COMMIT | Effects::CALL | Effects::TEXT_EXECUTE | Effects::UNKNOWN;
@@ -53,6 +49,18 @@ impl Session {
             true => Ok(()),
             false => Err(End::StateLost(format!("{pins} went with the connection to {server}"))),
         }
+    }
+
+    /// After the connection that the session held is gone: forgets what was on it, and says what that was, as far as it
+    /// cannot be made again. `under_way` is the statement that may have run there.
+    pub(super) fn forget_connection(&mut self, under_way: Option<&Job<'_>>) -> Pins {
+        let mut pins = std::mem::take(&mut self.pins);
+        self.rescue_variables(&mut pins, under_way);
+        self.shared.pins.store(0, Ordering::Relaxed);
+        self.end_split();
+        self.opening = None;
+        self.forget_diagnostics();
+        pins
     }
 
     pub(super) fn server_name(&self, server: ServerId) -> String {

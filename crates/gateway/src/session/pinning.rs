@@ -60,19 +60,20 @@ impl Session {
                 self.pins.insert(*pin);
             }
         }
-        let suspicious = !facts.functions.is_empty() || (self.last_why_view && !facts.tables.is_empty());
-        if suspicious && self.calls_a_session_function(facts) {
-            self.pins.insert(Pins::PROCEDURE);
-        }
-        if facts.access == sql::Access::Write
-            && !facts.tables.is_empty()
-            && self.fires_a_leaving_trigger(facts)
-        {
+        if self.runs_leaving_code(facts) {
             self.pins.insert(Pins::PROCEDURE);
         }
         if effects.contains(Effects::UNLOCK_TABLES) && !failed && !effects.contains(Effects::LOCK_TABLES) {
             self.pins.remove(Pins::TABLE_LOCK);
         }
+    }
+
+    /// Whether the statement runs stored code that may leave something on the connection.
+    pub(super) fn runs_leaving_code(&self, facts: &Facts) -> bool {
+        let suspicious = !facts.functions.is_empty() || (self.last_why_view && !facts.tables.is_empty());
+        let writes = facts.access == sql::Access::Write && !facts.tables.is_empty();
+        (suspicious && self.calls_a_session_function(facts))
+            || (writes && self.fires_a_leaving_trigger(facts))
     }
 
     /// Triggers, and views over their tables: of those only the names are compared.

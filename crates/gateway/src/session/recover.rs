@@ -1,6 +1,5 @@
 //! After a connection has broken under a statement: what can be done about it beside telling the client.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use sql::Effects;
@@ -46,11 +45,7 @@ impl Session {
     }
 
     async fn tell_committed(&mut self, job: &Job<'_>) -> Result<Seen, End> {
-        let pins = std::mem::take(&mut self.pins);
-        self.end_split();
-        self.opening = None;
-        self.shared.pins.store(0, Ordering::Relaxed);
-        self.forget_diagnostics();
+        let pins = self.forget_connection(None);
         self.send_ok(job.command.sequence).await?;
         if !pins.leave_nothing() {
             return Err(End::StateLost(format!("{pins} went with the connection that committed")));

@@ -30,6 +30,7 @@ pub(super) use record::MOVABLE;
 
 use record::Transaction;
 
+use super::variables::Assignments;
 use super::{InsertId, Pins};
 use crate::state::StateSet;
 
@@ -52,8 +53,8 @@ pub(crate) struct Replay {
 #[derive(Clone)]
 struct Start {
     state: Arc<StateSet>,
-    /// The statement that sets the session's user variables.
-    variables: Option<Vec<u8>>,
+    /// What sets the session's user variables.
+    variables: Option<Assignments>,
     insert_id: InsertId,
 }
 

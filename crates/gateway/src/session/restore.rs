@@ -114,10 +114,7 @@ impl Session {
         match self.insert_id {
             InsertId::Perhaps { on, before, .. } if on == backend.id => {
                 let asked = backend.query(b"SELECT LAST_INSERT_ID() LIMIT 1").await.ok();
-                let digits = asked.and_then(|reply| reply.first_value()).unwrap_or_default();
-                // In a wide character set digits have zeroes in between.
-                let digits = digits.into_iter().filter(|b| *b != 0).collect();
-                let id = String::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+                let id = asked.and_then(|reply| reply.first_number());
                 self.learn_insert_id(backend, id.unwrap_or(before));
                 true
             }

@@ -112,7 +112,7 @@ fn scope(word: &str) -> Option<Scope> {
 }
 
 /// The name of `@a`, `` @`a` ``, `@'a'`.
-fn user_variable(raw: &[u8]) -> Option<String> {
+pub(super) fn user_variable(raw: &[u8]) -> Option<String> {
     let name = raw.get(1..)?;
     let name = match name.first() {
         Some(b'`' | b'\'' | b'"') => unquote(name),

@@ -1,13 +1,16 @@
 //! Asking what became of a `COMMIT` whose answer was lost.
 
+use std::future::Future;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use mysql_wire::ResponseKind;
 use topology::{GtidPosition, Writes};
 
 use super::{Outcome, Pending, TABLE};
-use crate::backend::{Backend, ExchangeError};
+use crate::backend::{Backend, ExchangeError, ascii};
 use crate::place::Place;
+use crate::registry::SessionShared;
 use crate::route::Why;
 use crate::session::client::CommandPacket;
 use crate::session::decide::route_refusal;
@@ -29,7 +32,8 @@ enum Look {
 }
 
 impl Session {
-    /// Finds out what became of the `COMMIT` that is pending, within the time that a statement may be held.
+    /// Finds out what became of the `COMMIT` that is pending, within the time that a statement may be held, unless a `KILL`
+    /// ends that.
     pub(in crate::session) async fn outcome(
         &mut self,
         job: &Job<'_>,
@@ -40,23 +44,37 @@ impl Session {
         };
         let limit = Duration::from_millis(self.worker.core.config.load().gateway.hold_ms).min(LONGEST);
         let (pins, insert_id) = (std::mem::take(&mut self.pins), self.insert_id);
-        let mut outcome = Outcome::Unknown;
-        while began.elapsed() < limit {
-            match self.look(&pending, job, began).await? {
-                Look::Told(told) => {
-                    outcome = told;
-                    break;
-                }
-                Look::Again => tokio::time::sleep(AGAIN).await,
-            }
-            if self.shared.is_killed() {
-                return Err(End::Killed);
-            }
-        }
+        let shared = self.shared.clone();
+        // What is dropped in the middle takes its connection with it.
+        let looking = unless_stopped(&shared, Box::pin(self.look_until_told(&pending, job, began)));
+        let told = tokio::time::timeout(limit.saturating_sub(began.elapsed()), looking).await;
         (self.pins, self.insert_id) = (pins, insert_id);
+        let outcome = match told {
+            Ok(Some(told)) => told?,
+            Ok(None) if shared.is_killed() => return Err(End::Killed),
+            // KILL QUERY, or nobody can tell in time.
+            Ok(None) | Err(_) => {
+                shared.clear_interrupt();
+                Outcome::Unknown
+            }
+        };
         self.worker.core.metrics.outcomes.count(outcome);
         tracing::info!(session = self.shared.id, ?outcome, took = ?began.elapsed(), "the answer to a COMMIT was lost");
         Ok(outcome)
+    }
+
+    async fn look_until_told(
+        &mut self,
+        pending: &Pending,
+        job: &Job<'_>,
+        began: Instant,
+    ) -> Result<Outcome, End> {
+        loop {
+            match self.look(pending, job, began).await? {
+                Look::Told(told) => return Ok(told),
+                Look::Again => tokio::time::sleep(AGAIN).await,
+            }
+        }
     }
 
     async fn look(&mut self, pending: &Pending, job: &Job<'_>, began: Instant) -> Result<Look, End> {
@@ -114,11 +132,9 @@ impl Session {
             return Ok(Look::Again);
         }
         let sql = format!("SELECT COUNT(*) FROM {TABLE} WHERE token = X'{}' LIMIT 1", pending.token);
-        let count = backend.query(sql.as_bytes()).await?.first_value().unwrap_or_default();
-        // In a wide character set digits have zeroes in between.
-        match count.iter().find(|digit| **digit != 0) {
-            Some(b'0') => Ok(Look::Told(Outcome::RolledBack)),
-            Some(b'1') => {
+        match backend.query(sql.as_bytes()).await?.first_number() {
+            Some(0) => Ok(Look::Told(Outcome::RolledBack)),
+            Some(1) => {
                 self.confirm(backend).await?;
                 Ok(Look::Told(Outcome::Committed))
             }
@@ -137,8 +153,7 @@ impl Session {
             backend.query(b"COMMIT").await?;
         }
         let position = backend.query(b"SELECT @@global.gtid_binlog_pos LIMIT 1").await?.first_value();
-        let text: String =
-            position.unwrap_or_default().iter().filter(|b| **b != 0).map(|b| char::from(*b)).collect();
+        let text = ascii(&position.unwrap_or_default());
         if let (Ok(newest), Some(seen)) =
             (text.parse::<GtidPosition>(), self.positions.get_mut(usize::from(backend.place.cluster.0)))
         {
@@ -146,6 +161,17 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Does something until the session is killed, or its statement interrupted; `None` then.
+async fn unless_stopped<T>(shared: &SessionShared, doing: impl Future<Output = T>) -> Option<T> {
+    let mut doing = std::pin::pin!(doing);
+    std::future::poll_fn(|cx| match doing.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if shared.must_stop(cx.waker()) || shared.is_interrupted() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 /// Whether nobody can commit the transaction any more.
@@ -157,10 +183,9 @@ async fn is_over(backend: &mut Backend, pending: &Pending) -> Result<bool, Excha
     let id = pending.thread_id;
     let sql = format!("SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = {id} LIMIT 1");
     let Some(command) = backend.query(sql.as_bytes()).await?.first_value() else { return Ok(true) };
-    let command: Vec<u8> = command.into_iter().filter(|byte| *byte != 0).collect();
     // One that is busy is waited for: killed while it waits for an acknowledgement, it would commit without. One that is
     // idle has done what it was told, or was never told.
-    if command.eq_ignore_ascii_case(b"Sleep") && !was_restarted(backend, pending).await? {
+    if ascii(&command).eq_ignore_ascii_case("Sleep") && !was_restarted(backend, pending).await? {
         let _ = backend.query(format!("KILL {id}").as_bytes()).await;
     }
     Ok(false)
@@ -170,11 +195,9 @@ async fn is_over(backend: &mut Backend, pending: &Pending) -> Result<bool, Excha
 /// clock, which may have been set: good enough to spare a connection, not to say that one is gone.
 async fn was_restarted(backend: &mut Backend, pending: &Pending) -> Result<bool, ExchangeError> {
     let uptime = backend.query(b"SHOW GLOBAL STATUS LIKE 'Uptime'").await?.first_row().into_iter().nth(1);
-    let uptime = uptime.flatten().and_then(|value| number(&value)).ok_or(ExchangeError::NoAnswer)?;
+    let uptime = uptime
+        .flatten()
+        .and_then(|value| ascii(&value).parse::<u64>().ok())
+        .ok_or(ExchangeError::NoAnswer)?;
     Ok(uptime + 1 < pending.opened.elapsed().as_secs())
-}
-
-fn number(value: &[u8]) -> Option<u64> {
-    let digits: String = value.iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).collect();
-    digits.parse().ok()
 }

@@ -97,6 +97,7 @@ impl Session {
             (config.gateway.replay_attempts, Duration::from_millis(config.gateway.replay_ms))
         };
         let (pins, insert_id, state) = (self.pins, self.insert_id, self.state.clone());
+        let variables = self.variables.clone();
         let mut outcome = Err(Obstacle::Attempts);
         let mut spent = Duration::ZERO;
         for _ in 0..attempts {
@@ -107,7 +108,7 @@ impl Session {
             let attempt = self.attempt(transaction, job, (began, &in_doubt), (&mut spent, limit)).await;
             // Whatever came of it, the session is what it was.
             (self.pins, self.insert_id, self.state) = (pins, insert_id, state.clone());
-            self.carried = None;
+            (self.carried, self.variables) = (None, variables.clone());
             match attempt? {
                 Attempt::Done(backend) => {
                     self.take_over(*backend, transaction.on);
