@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pymysql
@@ -65,7 +66,7 @@ def journalled(scratch, template, binary, tmp_path_factory):
     """hadal before one server, with a wire between them: `journalled("transaction_replay = true")`."""
     with contextlib.ExitStack() as stack:
 
-        def make(cluster="", grants=GRANTS):
+        def make(cluster="", grants=GRANTS, gateway=""):
             folder = scratch / f"journal-{len(list(scratch.glob('journal-*')))}"
             server = Server(folder / "1", template, 1, free_ports(1)[0])
             stack.callback(server.destroy)
@@ -74,11 +75,11 @@ def journalled(scratch, template, binary, tmp_path_factory):
             wire = Wire(server.port)
             stack.callback(wire.close)
             through = SimpleNamespace(port=wire.listener.getsockname()[1])
-            gateway = Gateway(binary, folder / "hadal", [through], cluster=f"commit_journal = true\n{cluster}")
-            stack.callback(gateway.stop)
-            gateway.start()
+            hadal = Gateway(binary, folder / "hadal", [through], cluster=f"commit_journal = true\n{cluster}", gateway=gateway)
+            stack.callback(hadal.stop)
+            hadal.start()
             eventually(lambda: server.sql("SHOW TABLES FROM hadal LIKE 'commits'"), what="the table is made")
-            return SimpleNamespace(server=server, wire=wire, gateway=gateway)
+            return SimpleNamespace(server=server, wire=wire, gateway=hadal)
 
         yield make
 
@@ -215,3 +216,44 @@ def test_an_error_of_the_commit_reaches_the_client(journalled):
         assert error.value.args[0] == 1205
         connection.rollback()
     assert notes(lab) == []
+
+
+@pytest.fixture
+def stuck(journalled):
+    """`stuck(hold_ms)`: a COMMIT that will be lost, a table of commits that nobody can read, and another client."""
+    with contextlib.ExitStack() as stack:
+
+        def make(hold_ms):
+            lab = journalled(gateway=f"hold_ms = {hold_ms}")
+            connection = stack.enter_context(connect(lab))
+            connection.cursor().execute("INSERT INTO jobs (note) VALUES ('one')")
+            locker = stack.enter_context(contextlib.closing(lab.server.connect()))
+            locker.cursor().execute("LOCK TABLES hadal.commits WRITE")
+            # Before the loss: its login says `autocommit`, which the wire would take for what it is to lose.
+            other = stack.enter_context(connect(lab))
+            lab.wire.lose(arrives=False)
+            return lab, connection, other
+
+        yield make
+
+
+def test_nobody_waits_for_the_journal_longer_than_a_statement_may_be_held(stuck):
+    lab, connection, _ = stuck(hold_ms=500)
+    with pytest.raises(pymysql.err.OperationalError) as error:
+        connection.commit()
+    assert error.value.args[0] == 1158 and "unknown" in error.value.args[1]
+    assert resolved(lab) == {"unknown": 1} and notes(lab) == []
+
+
+@pytest.mark.parametrize("what, code", [("CONNECTION", 2013), ("QUERY", 1158)])
+def test_a_kill_ends_the_wait_for_the_journal(stuck, what, code):
+    lab, connection, other = stuck(hold_ms=200_000)
+    looks = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT COUNT(*) FROM hadal.commits%'"
+    with ThreadPoolExecutor(1) as pool:
+        committing = pool.submit(connection.commit)
+        eventually(lambda: lab.server.sql(looks) == ((1,),), what="the journal is asked")
+        other.cursor().execute(f"KILL {what} {connection.thread_id()}")
+        with pytest.raises(pymysql.err.OperationalError) as error:
+            committing.result()
+    assert error.value.args[0] == code
+    eventually(lambda: lab.server.sql(looks) == ((0,),), what="nobody asks any more")
