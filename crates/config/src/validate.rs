@@ -89,7 +89,7 @@ impl Check<'_, '_> {
             self.refuse("gateway.listen", "must have at least one address");
         }
         self.range("gateway.workers", gateway.workers as u64, 0, 1024);
-        self.range("gateway.max_connections", gateway.max_connections.into(), 1, 10_000_000);
+        self.range("gateway.max_connections", gateway.max_connections.into(), 1, 4_000_000);
         self.range("gateway.login_timeout_ms", gateway.login_timeout_ms, 100, 3_600_000);
         self.range("gateway.max_packet_bytes", gateway.max_packet_bytes, 1024, 1024 * 1024 * 1024);
         self.range("gateway.hold_ms", gateway.hold_ms, 0, 3_600_000);

@@ -159,9 +159,9 @@ impl Core {
         Self {
             rules: Rules::of(&config, |name| index_of(&clusters, name)),
             clusters,
+            sessions: Registry::of_node(&config.node.effective_name()),
             config: ArcSwap::new(config),
             pools: UserPoolsMap::default(),
-            sessions: Registry::new(),
             interner,
             metrics: Metrics::new(workers),
             workers,

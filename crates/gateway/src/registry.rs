@@ -9,8 +9,13 @@ use std::task::Waker;
 use atomic_waker::AtomicWaker;
 use topology::ServerId;
 
+use self::ids::Ids;
 use crate::place::{ClusterIndex, Place};
 use crate::session::Pins;
+
+mod ids;
+
+pub(crate) use ids::FIRST_ID;
 
 /// Things that others ask of a session. It looks at them whenever it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,22 +245,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    next: AtomicU32,
+    ids: Ids,
     sessions: Mutex<HashMap<u32, Arc<SessionShared>>>,
 }
 
-/// Far above any id that a server gives to its own connections, so that `KILL n` cannot mean two things.
-pub(crate) const FIRST_ID: u32 = 1 << 30;
-
 impl Registry {
-    pub(crate) fn new() -> Self {
-        Self { next: AtomicU32::new(FIRST_ID), sessions: Mutex::default() }
+    /// The sessions of the node of this name.
+    pub(crate) fn of_node(name: &str) -> Self {
+        Self { ids: Ids::of_node(name), sessions: Mutex::default() }
     }
 
     /// A new session, unless there are `max` already.
     pub(crate) fn admit(&self, client: SocketAddr, max: usize) -> Option<Arc<SessionShared>> {
         let mut sessions = lock(&self.sessions);
-        if sessions.len() >= max {
+        if sessions.len() >= max.min(ids::MOST) {
             return None;
         }
         let id = self.free_id(&sessions);
@@ -286,12 +289,16 @@ impl Registry {
 
     fn free_id(&self, sessions: &HashMap<u32, Arc<SessionShared>>) -> u32 {
         loop {
-            // Wraps around within the upper ids; 0 and the servers' range are never given.
-            let id = self.next.fetch_add(1, Ordering::Relaxed) | FIRST_ID;
+            let id = self.ids.next();
             if !sessions.contains_key(&id) {
                 return id;
             }
         }
+    }
+
+    /// Whether the id is of a session of another node.
+    pub(crate) fn is_elsewhere(&self, id: u32) -> bool {
+        self.ids.is_anothers(id)
     }
 
     pub(crate) fn remove(&self, id: u32) {
@@ -335,18 +342,16 @@ mod tests {
     }
 
     fn session() -> Arc<SessionShared> {
-        Registry::new().admit(client(), 1).unwrap()
+        Registry::of_node("gw-1").admit(client(), 1).unwrap()
     }
 
     #[test]
     fn ids_are_never_a_servers_and_never_given_twice() {
-        let registry = Registry::new();
-        registry.next.store(u32::MAX - 1, Ordering::SeqCst);
+        let registry = Registry::of_node("gw-1");
         let sessions: Vec<_> = (0..6).map(|_| registry.admit(client(), 10).unwrap()).collect();
         let ids: Vec<u32> = sessions.iter().map(|s| s.id).collect();
-        assert_eq!(ids[..3], [u32::MAX - 1, u32::MAX, FIRST_ID], "around the end and back");
         // Those that are taken are passed over.
-        registry.next.store(u32::MAX, Ordering::SeqCst);
+        registry.ids.begin_again();
         let next = registry.admit(client(), 10).unwrap();
         assert!(next.id >= FIRST_ID && !ids.contains(&next.id));
         assert_eq!(registry.all().len(), 7);
@@ -355,7 +360,7 @@ mod tests {
 
     #[test]
     fn who_is_one_too_many_is_not_admitted_until_somebody_leaves() {
-        let registry = Registry::new();
+        let registry = Registry::of_node("gw-1");
         let first = registry.admit(client(), 2).unwrap();
         let second = registry.admit(client(), 2).unwrap();
         assert!(registry.admit(client(), 2).is_none());

@@ -132,9 +132,8 @@ impl Session {
 
     async fn kill(&mut self, sequence: u8, id: u32, query_only: bool) -> Result<(), End> {
         let Some(target) = self.worker.core.sessions.get(id) else {
-            return self
-                .send_error(sequence, &error(NO_SUCH_THREAD, "HY000", format!("Unknown thread id: {id}")))
-                .await;
+            let refusal = error(NO_SUCH_THREAD, "HY000", self.unknown_session(id));
+            return self.send_error(sequence, &refusal).await;
         };
         if target.labels().user != self.identity.user && !self.identity.may_kill_others {
             return self
@@ -156,6 +155,18 @@ impl Session {
             return self.send_error(sequence, &refusal).await;
         }
         self.send_ok(sequence).await
+    }
+
+    /// The text of 1094.
+    fn unknown_session(&self, id: u32) -> String {
+        let mut text = format!("Unknown thread id: {id}");
+        if self.worker.core.sessions.is_elsewhere(id) {
+            let node = self.worker.core.config.load().node.effective_name();
+            text += &format!(
+                " (hadal: not of a session of this node, {node}; a session can be ended at the node that it is connected to)"
+            );
+        }
+        text
     }
 
     async fn kill_self(&mut self, sequence: u8, query_only: bool) -> Result<(), End> {
