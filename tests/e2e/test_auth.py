@@ -155,6 +155,36 @@ def test_an_expired_password_can_be_changed_and_nothing_else(account, endpoint, 
     assert ours == theirs
 
 
+CHANGES = {"expired": ("overdue", "old"), "wrong": ("overdue", "wrong"), "nobody": ("nobody-here", "x")}
+
+
+@pytest.mark.parametrize("disconnects", ["OFF", "ON"])
+@pytest.mark.parametrize("able", [0, capability.CAN_HANDLE_EXPIRED_PASSWORDS], ids=["", "able"])
+@pytest.mark.parametrize("claim", CHANGES.values(), ids=CHANGES)
+def test_mysqlclient_changes_its_user(account, disconnecting, endpoint, topology, able, disconnects, claim):
+    """Into an account whose password has expired, or not at all: MariaDB's C library sees what it sees without hadal."""
+    disconnecting(disconnects)
+    change = "SET PASSWORD FOR 'overdue'@'%' = PASSWORD('new')"
+    statements = ["SELECT CURRENT_USER(), DATABASE(), @a", "SELECT * FROM mine", change, "SELECT DATABASE(), CURRENT_USER(), @a"]
+
+    def outcomes(port):
+        account("'overdue'@'%'", "IDENTIFIED BY 'old' PASSWORD EXPIRE", "GRANT ALL ON app.* TO 'overdue'@'%'")
+        with contextlib.closing(MySQLdb.connect(**endpoint.keywords(port=port, client_flag=able))) as connection:
+            seen = try_all(connection, ["SET @a = 1", "CREATE TEMPORARY TABLE mine (id INT)"])
+            try:
+                connection.change_user(*claim, endpoint.database)
+                seen.append("changed")
+            except MySQLdb.MySQLError as error:
+                seen.append(error.args)
+            return seen + try_all(connection, statements)
+
+    theirs = outcomes(topology.primary.port)
+    changed, first = theirs[2], theirs[3]
+    assert changed == "changed" and first[0] == 1820 or changed[0] in (1045, 1862) and first == (("app@%", "app", None),)
+    # The account was made anew behind hadal's back: that is known within a second.
+    eventually(lambda: outcomes(endpoint.port) == theirs, within=5, what=f"{theirs} through hadal")
+
+
 @pytest.mark.parametrize("enters", [comes_as, changes_to])
 def test_who_may_not_come_with_an_expired_password_is_told(refusal, account, disconnecting, endpoint, enters):
     disconnecting("ON")

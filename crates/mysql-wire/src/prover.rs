@@ -1,6 +1,6 @@
 //! Proves a secret to a server, by whichever plugin it asks for.
 
-use crate::auth::{CACHING_SHA2, CLEAR, ED25519, NATIVE, caching_sha2, ed25519, native};
+use crate::auth::{CACHING_SHA2, CLEAR, ED25519, NATIVE, caching_sha2, ed25519};
 use crate::greeting::SCRAMBLE_LEN;
 use crate::login::LoginError;
 use crate::malformed::Malformed;
@@ -33,7 +33,7 @@ impl Prover {
     /// The first answer to `plugin` on `scramble`, which may have the zero behind it that some plugins send.
     pub(crate) fn proof(&self, plugin: &str, scramble: &[u8]) -> Result<Vec<u8>, LoginError> {
         match plugin {
-            NATIVE => self.native(of_length(scramble, SCRAMBLE_LEN)?),
+            NATIVE => Ok(self.secret.native_proof(of_length(scramble, SCRAMBLE_LEN)?)),
             CACHING_SHA2 => {
                 let scramble = of_length(scramble, SCRAMBLE_LEN)?;
                 Ok(caching_sha2::scramble_password(scramble, self.password(plugin)?))
@@ -55,14 +55,6 @@ impl Prover {
             (CACHING_SHA2, [caching_sha2::FULL_AUTH]) => self.clear(CACHING_SHA2).map(Reply::Send),
             _ => Err(LoginError::Unexpected("data that the authentication plugin does not know")),
         }
-    }
-
-    fn native(&self, scramble: &[u8]) -> Result<Vec<u8>, LoginError> {
-        Ok(match &self.secret {
-            Secret::None => Vec::new(),
-            Secret::Password(password) => native::scramble_password(scramble, password.as_bytes()),
-            Secret::NativeStage1(stage1) => native::from_stage1(scramble, stage1).to_vec(),
-        })
     }
 
     /// The password itself, which nobody on the way may read.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::auth::native;
+
 /// A password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<Vec<u8>>);
@@ -52,6 +54,15 @@ impl Secret {
     pub fn password(password: impl Into<Vec<u8>>) -> Secret {
         let password = Password::new(password);
         if password.as_bytes().is_empty() { Secret::None } else { Secret::Password(password) }
+    }
+
+    /// The proof by `mysql_native_password` for a scramble of 20 bytes.
+    pub fn native_proof(&self, scramble: &[u8]) -> Vec<u8> {
+        match self {
+            Secret::None => Vec::new(),
+            Secret::Password(password) => native::scramble_password(scramble, password.as_bytes()),
+            Secret::NativeStage1(stage1) => native::from_stage1(scramble, stage1).to_vec(),
+        }
     }
 }
 

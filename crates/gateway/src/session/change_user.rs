@@ -22,6 +22,7 @@ impl Session {
             database: wish.database.map(<[u8]>::to_vec),
         };
         let collation = wish.collation;
+        let proved_itself = self.has_own_connection();
         learn_host(&self.worker, &claim).await;
         let mut sequence = command.sequence;
         let scramble = crate::scramble::fresh();
@@ -68,11 +69,7 @@ impl Session {
         };
         let (identity, own) = match admitted {
             Ok(admitted) => admitted,
-            Err(refusal) => {
-                // As servers do: a failed change of user ends the connection.
-                self.send_error(sequence, &refusal).await?;
-                return Err(End::Refused(refusal.message));
-            }
+            Err(refusal) => return self.stay(sequence, refusal, proved_itself).await,
         };
         self.drop_connections().await;
         self.forget_user();
@@ -89,6 +86,18 @@ impl Session {
         }
         self.set_state(StateSet { charset, ..StateSet::of_new_connection() });
         self.enter(sequence, claim.database).await
+    }
+
+    /// After a change of user that was refused the client is who it was, in its database and with nothing else of its
+    /// session (tried on MariaDB 10.11). Who had proved itself on a connection of its own would have to do so again.
+    async fn stay(&mut self, sequence: u8, refusal: ServerError, proved_itself: bool) -> Result<(), End> {
+        self.send_error(sequence, &refusal).await?;
+        if proved_itself {
+            return Err(End::Refused(refusal.message));
+        }
+        self.drop_connections().await;
+        self.begin_again();
+        Ok(())
     }
 
     /// Has the primary check the client.

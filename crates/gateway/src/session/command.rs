@@ -164,6 +164,13 @@ impl Session {
         } else {
             self.drop_connections().await;
         }
+        self.begin_again();
+        self.renew_own().await?;
+        self.send_ok(sequence).await
+    }
+
+    /// Forgets what has been set since the login, and keeps the database.
+    pub(super) fn begin_again(&mut self) {
         self.statements.clear();
         self.dynamic_texts.clear();
         self.dynamic_names.clear();
@@ -179,8 +186,6 @@ impl Session {
         // What FOUND_ROWS() gives outlives it (tried on MariaDB 10.11).
         let found_rows = self.last.found_rows;
         self.last = super::LastStatement { found_rows, ..Default::default() };
-        self.renew_own().await?;
-        self.send_ok(sequence).await
     }
 
     /// Gives up what the session holds on servers, cleaned so that others can use it.

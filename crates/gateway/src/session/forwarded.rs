@@ -49,6 +49,9 @@ pub(super) struct Applicant {
     pub(super) account: Arc<Account>,
     /// It has given a native proof that does not fit the account: it is not asked for another one.
     pub(super) native_failed: bool,
+    /// It has proved this to hadal: the server gets its native proof from hadal, without a question to the client.
+    /// MariaDB's own library answers such a question, in a change of user, with the proof that it has given already.
+    pub(super) proved: Option<Secret>,
 }
 
 /// Whoever can be asked for a proof.
@@ -246,6 +249,9 @@ impl Forwarding<'_> {
         client: &mut impl Asked,
     ) -> Result<Vec<u8>, End> {
         let plugin = challenge.plugin.as_str();
+        if let (NATIVE, Some(secret)) = (plugin, &self.applicant.proved) {
+            return Ok(secret.native_proof(challenge.data.get(..native::LEN).unwrap_or_default()));
+        }
         let native_again = plugin == NATIVE && self.applicant.native_failed;
         if native_again || given >= MOST_PROOFS || !matches!(plugin, NATIVE | ED25519) {
             return Ok(no_proof(plugin));

@@ -99,7 +99,8 @@ pub(super) fn identify(worker: &Worker, claim: &Claim, proof: &Proof) -> Result<
         check_lock(account)?;
         if account.password_expired && is_forwarded(account) {
             // It may come in to change its password, perhaps.
-            let applicant = Applicant { cluster, account: account.clone(), native_failed: false };
+            let account = account.clone();
+            let applicant = Applicant { cluster, account, native_failed: false, proved: Some(secret) };
             return Ok(Standing::AtServer(applicant));
         }
         check_account(account)?;
@@ -113,7 +114,8 @@ impl Applicant {
     fn unproved(cluster: ClusterIndex, account: Arc<Account>, proof: &Proof) -> Option<Self> {
         let native_failed = matches!(proof, Proof::Native { .. });
         let only_native = account.methods.iter().all(|method| matches!(method, AuthMethod::Native(_)));
-        (!native_failed || !only_native).then_some(Applicant { cluster, account, native_failed })
+        let applicant = Applicant { cluster, account, native_failed, proved: None };
+        (!native_failed || !only_native).then_some(applicant)
     }
 }
 
