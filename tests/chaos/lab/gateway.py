@@ -153,10 +153,6 @@ class LabGateway(Gateway):
         words = [event["to"] for event in self.cluster()["events"] if event["kind"] == "leadership"]
         return words[-1:] == ["leading"]
 
-    def idle_sessions_rest(self):
-        """Whether no session keeps a connection for its user variables."""
-        return not any("user variable" in session["pinned_by"] for session in self.json("/api/v1/sessions")["sessions"])
-
     def quarantined(self, server):
         """Why hadal keeps a server apart, or None."""
         actions = [event for event in self.cluster()["events"] if event["kind"] == "action"]

@@ -105,7 +105,7 @@ class Lab:
     def load(self, node=None, **size):
         """Clients of hadal, on their own host; of the first node, or another."""
         node = node or self.gateway
-        return self.load_at(node.host, node.port, rested=node.idle_sessions_rest, **size)
+        return self.load_at(node.host, node.port, **size)
 
     def load_at(self, host, port, on="clients", **size):
         """The same clients at any address. Loads that run together need `first` far apart, for their tokens."""

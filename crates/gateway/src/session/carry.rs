@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering;
 
 use crate::backend::{Backend, ExchangeError, ascii};
 
+use super::hold::within_epoch;
 use super::variables::Assignments;
-use super::{Pins, Session};
+use super::{End, Pins, Session};
 use crate::state::StateSet;
 
 /// More variables than this stay where they are.
@@ -37,33 +38,47 @@ impl Session {
         self.held.is_some() && self.pins == Pins::USER_VARIABLE
     }
 
-    /// Reads the variables and gives the connection back. What cannot be read stays with its connection.
-    pub(super) async fn carry_variables(&mut self) {
+    /// Reads the variables and gives the connection back. What cannot be read stays with its connection. An `Err` ends the
+    /// session: the connection broke, or its primary is none any more, and what it had is known to nobody else.
+    pub(super) async fn carry_variables(&mut self) -> Result<(), End> {
         self.shared.leasing.store(false, Ordering::SeqCst);
-        if !self.keeps_variables_only() {
-            return;
+        // Through one of a former epoch nothing is sent: the next statement leaves it.
+        if !self.keeps_variables_only() || self.holds_outdated() {
+            return Ok(());
         }
-        let Some(mut held) = self.held.take() else { return };
-        match self.read_variables(&mut held).await {
+        let Some(mut held) = self.held.take() else { return Ok(()) };
+        let shared = self.shared.clone();
+        shared.begin_epoch();
+        let read = within_epoch(&shared, Box::pin(self.read_variables(&mut held))).await;
+        match read.unwrap_or(Err(ExchangeError::EpochOver)) {
             Ok(Some(statement)) => {
                 self.carried = Some(Assignments::of_all(statement));
                 self.pins = Pins::NONE;
                 self.shared.pins.store(0, Ordering::Relaxed);
                 let core = self.worker.core.clone();
                 let intern = |state| core.interner.intern(state);
-                if held.reset(&core.new_connection_state, intern).await.is_ok() {
+                let reset = within_epoch(&shared, held.reset(&core.new_connection_state, intern)).await;
+                if matches!(reset, Some(Ok(()))) {
                     self.release(held);
                 }
                 self.shared.set_backend(None);
                 self.forget_diagnostics();
             }
             Ok(None) => self.held = Some(held),
-            // Its next statement finds out what has become of the connection.
-            Err(error) => {
+            Err(ExchangeError::Refused(error)) => {
                 tracing::debug!(session = self.shared.id, %error, "cannot read the user variables of a session");
                 self.held = Some(held);
             }
+            Err(lost) => {
+                drop(held);
+                self.shared.set_backend(None);
+                let pins = self.forget_connection(None);
+                if !pins.leave_nothing() {
+                    return Err(End::StateLost(format!("{pins} went with its connection: {lost}")));
+                }
+            }
         }
+        Ok(())
     }
 
     /// The statement that sets them; `None` if they cannot be carried.

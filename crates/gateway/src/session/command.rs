@@ -69,8 +69,7 @@ impl Session {
             Signal::Timeout => Err(End::IdleTooLong),
             Signal::Release => {
                 Box::pin(self.return_lease()).await;
-                Box::pin(self.carry_variables()).await;
-                Ok(())
+                Box::pin(self.carry_variables()).await
             }
             // What else it has on its connection is lost with the process in any case: a client that reconnects at once is
             // better off than one that finds out later.

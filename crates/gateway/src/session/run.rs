@@ -106,7 +106,7 @@ impl Session {
     /// Does that. False: the client has been told why it cannot be done.
     async fn prepare_to_run(&mut self, job: &Job<'_>) -> Result<bool, End> {
         if self.replay.is_some() {
-            self.note_start(job).await;
+            self.note_start(job).await?;
         }
         match may_ask_for_last_value(job) {
             true => self.prepare_last_value(job).await,

@@ -13,7 +13,7 @@ use crate::session::client::CommandPacket;
 use crate::session::job::Job;
 use crate::session::response::Seen;
 use crate::session::statement::Statement;
-use crate::session::{Pins, Session};
+use crate::session::{End, Pins, Session};
 use crate::state::StateSet;
 
 /// Pins with which a transaction can be moved to another connection.
@@ -97,19 +97,19 @@ impl Session {
     }
 
     /// Before a statement: notes what a transaction that begins with it begins with.
-    pub(in crate::session) async fn note_start(&mut self, job: &Job<'_>) {
+    pub(in crate::session) async fn note_start(&mut self, job: &Job<'_>) -> Result<(), End> {
         let within = self.pins.contains(Pins::TRANSACTION);
         if let Some(replay) = &mut self.replay {
             replay.within = within;
         }
         if self.pins.intersects(OPEN) {
-            return;
+            return Ok(());
         }
         let opening = Effects::BEGIN | Effects::NEXT_TRANSACTION | Effects::SAVEPOINT;
         let opens = self.autocommit_off() || job.facts.effects.intersects(opening);
         if opens && self.keeps_variables_only() {
             // Only their connection knows them.
-            Box::pin(self.carry_variables()).await;
+            Box::pin(self.carry_variables()).await?;
         }
         if opens && self.insert_id.on().is_some() {
             Box::pin(self.return_lease()).await;
@@ -118,6 +118,7 @@ impl Session {
         if let Some(replay) = &mut self.replay {
             (replay.start, replay.open, replay.failed) = (start, None, None);
         }
+        Ok(())
     }
 
     fn present(&self) -> Start {
