@@ -36,9 +36,9 @@ impl Ids {
         self.next.store(0, Ordering::SeqCst);
     }
 
-    /// Whether another node has given it.
+    /// Whether another node has given it: no server has, as it would look then.
     pub(super) fn is_anothers(&self, id: u32) -> bool {
-        id >> COUNT_BITS != (FIRST_ID >> COUNT_BITS | self.node)
+        id >= FIRST_ID && id >> COUNT_BITS != (FIRST_ID >> COUNT_BITS | self.node)
     }
 }
 
@@ -58,5 +58,6 @@ mod tests {
             assert!(!one.is_anothers(id) && one.is_anothers(others));
             assert!(!other.is_anothers(others) && other.is_anothers(id));
         }
+        assert!(!one.is_anothers(7), "a server's");
     }
 }
