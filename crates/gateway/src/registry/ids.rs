@@ -54,7 +54,7 @@ mod tests {
         }
         for _ in 0..4 {
             let (id, others) = (one.next(), other.next());
-            assert!(id >= FIRST_ID && id < FIRST_ID * 2 && others >= FIRST_ID, "{id} {others}");
+            assert!((FIRST_ID..FIRST_ID * 2).contains(&id) && others >= FIRST_ID, "{id} {others}");
             assert!(!one.is_anothers(id) && one.is_anothers(others));
             assert!(!other.is_anothers(others) && other.is_anothers(id));
         }
