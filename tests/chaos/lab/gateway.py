@@ -84,7 +84,7 @@ class LabGateway(Gateway):
         self.config.write_text(
             CONFIG.format(
                 name=name,
-                coordination=f'backend = "etcd"\nendpoints = ["{store.url}"]' if store else 'backend = "embedded"',
+                coordination=f'backend = "{store.backend}"\nendpoints = ["{store.endpoint}"]' if store else 'backend = "embedded"',
                 data_dir=self.data_dir,
                 servers=", ".join(f'"{server.address}"' for server in servers),
                 admin_user=ADMIN_USER,
