@@ -4,6 +4,8 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from e2e.harness.waiting import eventually
+
 from chaos.check.durability import judge
 from chaos.load.outcome import ACKNOWLEDGED
 
@@ -38,6 +40,12 @@ def outcome_of(lab, old, within=20):
     with contextlib.suppress(AssertionError):
         return lab.promoted(old, within)
     return None
+
+
+def promote_by_order(lab, *words):
+    """Somebody says that it goes on, whatever may be lost."""
+    order = ["failover", "main", "--allow-loss", *words]
+    eventually(lambda: lab.gateway.succeed(*order), within=20, what="failover by order")
 
 
 def apart(lab, server, primary):

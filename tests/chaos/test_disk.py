@@ -6,7 +6,7 @@ import shutil
 import pytest
 from e2e.harness.waiting import eventually
 
-from .steps import apart, kill, no_failover, now, prove
+from .steps import apart, kill, no_failover, now, promote_by_order, prove
 
 pytestmark = pytest.mark.disk
 
@@ -111,7 +111,7 @@ def goes_on_by_order(lab, load, primary):
     """A new hadal has nobody lead by itself; on somebody's word somebody does."""
     lab.gateway.spawn()
     no_failover(lab, primary, seconds=8)
-    eventually(lambda: lab.gateway.succeed("failover", "main", "--allow-loss"), within=20, what="failover by order")
+    promote_by_order(lab)
     load.goes_on(within=60)
 
 
