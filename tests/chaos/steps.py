@@ -2,6 +2,9 @@
 
 import contextlib
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+from e2e.harness.waiting import eventually
 
 from chaos.check.durability import judge
 from chaos.load.outcome import ACKNOWLEDGED
@@ -39,9 +42,25 @@ def outcome_of(lab, old, within=20):
     return None
 
 
+def promote_by_order(lab, *words):
+    """Somebody says that it goes on, whatever may be lost."""
+    order = ["failover", "main", "--allow-loss", *words]
+    eventually(lambda: lab.gateway.succeed(*order), within=20, what="failover by order")
+
+
 def apart(lab, server, primary):
     """Waits until `server` has joined, or is quarantined with what it wrote alone: that must not be spread, then."""
     return [] if lab.joined(server, primary) else [server]
+
+
+def one_of_two_operators(lab, *nodes, report):
+    """The same order given at once at two nodes, or twice at one: one runs, the other is told so."""
+    with lab.load() as load, ThreadPoolExecutor(len(nodes)) as operators:
+        results = list(operators.map(lambda node: node.command("switchover", "main"), nodes))
+        load.goes_on()
+    codes = sorted(result.returncode for result in results)
+    assert codes == [0, 1], [(result.returncode, result.stdout, result.stderr) for result in results]
+    prove(lab, load, report=report)
 
 
 def nobody_acknowledged(intruders, since):

@@ -10,7 +10,7 @@ import pytest
 from e2e.harness.mariadb import APP_PASSWORD, APP_USER
 from e2e.harness.waiting import eventually
 
-from .steps import kill, no_failover, now, outcome_of, prove
+from .steps import kill, no_failover, now, one_of_two_operators, outcome_of, prove
 
 # Seconds after which hadal is killed: from before it can have noticed until after it is done.
 MOMENTS = [0.1, 0.5, 1.2, 2.4]
@@ -90,18 +90,7 @@ def test_restarted_hadal(lab, size, report):
 
 def test_two_operators(lab, report):
     """28: the same order twice at once. One runs, the other is told so: a second switchover would undo the first."""
-    results = []
-    with lab.load() as load:
-        operate = lambda: results.append(lab.gateway.command("switchover", "main"))  # noqa: E731
-        operators = [threading.Thread(target=operate) for _ in range(2)]
-        for operator in operators:
-            operator.start()
-        for operator in operators:
-            operator.join()
-        load.goes_on()
-    codes = sorted(result.returncode for result in results)
-    assert codes == [0, 1], [(result.returncode, result.stdout, result.stderr) for result in results]
-    prove(lab, load, report=report)
+    one_of_two_operators(lab, lab.gateway, lab.gateway, report=report)
 
 
 @pytest.mark.parametrize(

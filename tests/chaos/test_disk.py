@@ -6,7 +6,7 @@ import shutil
 import pytest
 from e2e.harness.waiting import eventually
 
-from .steps import apart, kill, no_failover, now, prove
+from .steps import apart, kill, no_failover, now, promote_by_order, prove
 
 pytestmark = pytest.mark.disk
 
@@ -107,6 +107,14 @@ def lose_store(lab, load):
     return primary
 
 
+def goes_on_by_order(lab, load, primary):
+    """A new hadal has nobody lead by itself; on somebody's word somebody does."""
+    lab.gateway.spawn()
+    no_failover(lab, primary, seconds=8)
+    promote_by_order(lab)
+    load.goes_on(within=60)
+
+
 def test_lost_store_of_hadal(make_lab, report):
     """29: it is back, with a new hadal that has never seen the dead primary: it remembers who acknowledged, and that they have
     not been started since."""
@@ -125,10 +133,7 @@ def test_emptied_store_of_hadal(make_lab, report):
         primary = lose_store(lab, load)
         for file in lab.gateway.data_dir.iterdir():
             file.unlink() if file.is_file() else shutil.rmtree(file)
-        lab.gateway.spawn()
-        no_failover(lab, primary, seconds=8)
-        eventually(lambda: lab.gateway.succeed("failover", "main", "--allow-loss"), within=20, what="failover by order")
-        load.goes_on(within=60)
+        goes_on_by_order(lab, load, primary)
     prove(lab, load, report=report, without=[primary])
 
 
@@ -141,9 +146,6 @@ def test_replica_restarts_while_the_store_is_lost(make_lab, report):
         young.kill()
         lab.restart(young)
         young.wait_until_serving()
-        lab.gateway.spawn()
-        no_failover(lab, primary, seconds=10)
         # It had applied everything, as the test knows.
-        eventually(lambda: lab.gateway.succeed("failover", "main", "--allow-loss"), within=20, what="failover by order")
-        load.goes_on(within=60)
+        goes_on_by_order(lab, load, primary)
     prove(lab, load, report=report, without=[primary])

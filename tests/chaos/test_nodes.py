@@ -1,4 +1,4 @@
-"""Several nodes of hadal look after the same servers, and agree through etcd."""
+"""Several nodes of hadal look after the same servers, and agree through etcd or ZooKeeper."""
 
 import signal
 import threading
@@ -6,27 +6,36 @@ import threading
 import pytest
 from e2e.harness.waiting import eventually
 
-from .lab.store import find_etcd
-from .steps import kill, no_failover, now, prove, steadily
+from .lab.store import STORES, why_no_store
+from .steps import kill, no_failover, now, one_of_two_operators, prove, steadily
 
-pytestmark = [pytest.mark.network, pytest.mark.skipif(not find_etcd(), reason="there is no etcd: scripts/setup.sh coordination")]
+pytestmark = pytest.mark.network
 # The lease of a leader and a session, and time for another node to begin.
 LEASE = 3
 MOMENTS = [0.15, 0.3, 0.6]
 
 
-@pytest.fixture
-def pair(make_lab):
-    return make_lab(nodes=2)
+def several(make_lab, store, nodes):
+    reason = why_no_store(store)
+    if reason:
+        pytest.skip(reason)
+    return make_lab(nodes=nodes, store=store)
 
 
-@pytest.fixture
-def three(make_lab):
-    return make_lab(nodes=3)
+@pytest.fixture(params=STORES)
+def pair(make_lab, request):
+    return several(make_lab, request.param, 2)
 
 
+@pytest.fixture(params=STORES)
+def three(make_lab, request):
+    return several(make_lab, request.param, 3)
+
+
+# Figures are those of one store.
 @pytest.mark.short
 @pytest.mark.measured
+@pytest.mark.parametrize("pair", ["etcd"], indirect=True)
 def test_switchover_by_several_nodes(pair, size, report):
     """Ordered at the node that does not lead; clients of both wait for a moment and see no error."""
     leader, (follower,) = pair.leader(), pair.followers()
@@ -58,18 +67,7 @@ def test_failover_as_clients_of_a_follower_see_it(pair, report):
 
 def test_two_operators_at_two_nodes(pair, report):
     """28: the same order at two nodes at once. One runs, the other is told so."""
-    results = []
-    with pair.load() as load:
-        order = lambda node: results.append(node.command("switchover", "main"))  # noqa: E731
-        operators = [threading.Thread(target=order, args=[node]) for node in pair.gateways]
-        for operator in operators:
-            operator.start()
-        for operator in operators:
-            operator.join()
-        load.goes_on()
-    codes = sorted(result.returncode for result in results)
-    assert codes == [0, 1], [(result.returncode, result.stdout, result.stderr) for result in results]
-    prove(pair, load, report=report)
+    one_of_two_operators(pair, *pair.gateways, report=report)
 
 
 def test_leader_is_cut_off(three, report):

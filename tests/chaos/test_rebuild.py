@@ -47,13 +47,27 @@ def rebuilt(lab, server, primary, within=120):
     eventually(is_done, within, what=f"{server} is rebuilt")
     eventually(lambda: server.follows(primary), within=20, what=f"{server} follows {primary}")
     assert not server.is_writable()
-    assert not list(server.folder.glob("*.hadal-*")), "something is left over beside the data"
+    left = {file.suffix for file in server.folder.glob("data.hadal-*")}
+    assert left <= {".hadal-lock"}, f"{left} are left over beside the data"
 
 
 def copying(lab, server, megabytes=3):
     """Waits until so much of the copy is there."""
     enough = lambda: lab.gateway.rebuild(server).get("bytes", 0) > megabytes << 20  # noqa: E731
     eventually(enough, within=60, every=0.1, what=f"{megabytes} MB of {server} are copied")
+
+
+def in_need_of_a_copy(make_lab):
+    """A lab in which copies are slow, with the server that needs one and the primary."""
+    lab = make_lab(rebuild=SLOWLY)
+    old, new = ahead(lab)
+    quarantined(lab, old)
+    return lab, old, new
+
+
+def half_copied(lab, server):
+    order(lab, server)
+    copying(lab, server)
 
 
 def order(lab, server, *words):
@@ -133,11 +147,8 @@ def test_applying_that_a_lock_has_stopped_goes_on(lab, report):
 @pytest.mark.network
 def test_hadal_is_killed_at_half_of_a_copy(make_lab, report):
     """35: half a copy is worth nothing: until it is complete the server is not promoted. The next leader begins again."""
-    lab = make_lab(rebuild=SLOWLY)
-    old, new = ahead(lab)
-    quarantined(lab, old)
-    order(lab, old)
-    copying(lab, old)
+    lab, old, new = in_need_of_a_copy(make_lab)
+    half_copied(lab, old)
     lab.gateway.kill()
     lab.gateway.start()
     with lab.load() as load:
@@ -152,12 +163,9 @@ def test_hadal_is_killed_at_half_of_a_copy(make_lab, report):
 @pytest.mark.network
 def test_donor_dies_at_half_of_a_copy(make_lab, report):
     """35: the target is as it was, and gets the data of another server."""
-    lab = make_lab(rebuild=SLOWLY)
-    old, new = ahead(lab)
-    quarantined(lab, old)
+    lab, old, new = in_need_of_a_copy(make_lab)
     with lab.load() as load:
-        order(lab, old)
-        copying(lab, old)
+        half_copied(lab, old)
         donor = lab.gateway.rebuild(old)["donor"]
         (victim,) = [server for server in lab.servers if server.address == donor]
         assert victim is not new, "a replica gives its data where there is one"
@@ -180,8 +188,7 @@ def test_failover_during_a_rebuild(make_lab, report):
         primary, (target, *others) = lab.primary(), lab.replicas()
         make_errant(target)
         quarantined(lab, target)
-        order(lab, target)
-        copying(lab, target)
+        half_copied(lab, target)
         at = kill(primary)
         new = lab.promoted(primary)
         assert new in others, f"{new} was promoted"

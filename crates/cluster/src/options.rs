@@ -8,6 +8,7 @@ use mysql_client::{ConnectOptions, LoginRequest, Secret};
 use mysql_wire::{Capabilities, attributes};
 use topology::Address;
 
+use crate::observe::pulses::Pulses;
 use crate::plan::Promotion;
 
 /// Settings of a cluster's observer. `server` fills them from the configuration.
@@ -36,6 +37,8 @@ pub struct ObserveOptions {
     /// Add servers that members replicate from, and replicas that report themselves.
     pub discover: bool,
     pub control: ControlOptions,
+    /// What is heard of the servers on all connections of the control plane.
+    pub pulses: Pulses,
     /// What stands for the servers in simulations.
     #[cfg(test)]
     pub(crate) model: Option<crate::simulation::Model>,
@@ -166,6 +169,7 @@ impl ObserveOptions {
             read_accounts: true,
             discover: true,
             control: ControlOptions::default(),
+            pulses: Pulses::default(),
             #[cfg(test)]
             model: None,
         }

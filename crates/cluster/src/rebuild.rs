@@ -12,11 +12,13 @@
 //! promoted nor read from. Killed at any moment, the next leader begins again, or goes on behind the swap.
 
 mod job;
+mod locality;
 mod script;
 mod shell;
 mod status;
 mod stream;
 
 pub(crate) use job::{Job, RebuildError};
+pub(crate) use locality::why_no_way;
 pub(crate) use status::Progress;
 pub use status::RebuildStatus;

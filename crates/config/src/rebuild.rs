@@ -10,7 +10,7 @@ section! {
         /// Who decides that a server is rebuilt.
         [restart] policy: RebuildPolicy = RebuildPolicy::default();
         /// The words in front of a script that run it on a server's host, such as `ssh -o BatchMode=yes mysql@{host}`; the
-        /// script is added as the last one. Empty: the servers run on this machine, and it is `sh -c`.
+        /// script is added as the last one. Empty: the servers all run on this machine, and it is `sh -c`.
         [restart] shell: String = String::new();
         /// Where a server has its data. Empty: it is asked.
         [restart] data_dir: String = String::new();

@@ -1,5 +1,7 @@
 //! What the types alone cannot say: ranges, references between sections, and what is not available yet.
 
+use std::net::IpAddr;
+
 use crate::cluster::{Cluster, Consistency, Failover};
 use crate::coordination::CoordinationBackend;
 use crate::error::{Notice, Problem};
@@ -21,6 +23,11 @@ pub(crate) fn validate(config: &Config, reader: &mut Reader<'_>) -> Vec<Notice> 
         check.user(config, name, user);
     }
     check.notices
+}
+
+/// Every machine has it for itself.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 struct Check<'a, 't> {
@@ -109,9 +116,26 @@ impl Check<'_, '_> {
     }
 
     fn admin(&mut self, config: &Config) {
+        self.advertised(config);
         if config.admin.enabled && !config.admin.listen.ip().is_loopback() {
             let message = "is reachable from other machines, and the admin API has no authentication yet";
             self.notice("admin.listen", message);
+        }
+    }
+
+    /// Where nodes share a store, they give each other orders.
+    fn advertised(&mut self, config: &Config) {
+        let shared = config.coordination.backend != CoordinationBackend::Embedded;
+        let Some(at) = config.admin.reached_at().filter(|_| shared) else { return };
+        let host = at.parse::<topology::Address>().map(|at| at.host).unwrap_or_default();
+        if is_loopback(&host) {
+            let keys = ["admin.advertise", "admin.listen", "coordination.backend"];
+            let given = keys.into_iter().find(|key| self.origins.is_given(key)).unwrap_or_default();
+            let message = format!(
+                "nodes on other machines cannot pass orders on to this one: they would find it at {at}, which is an address of \
+                 each machine itself (admin.listen, admin.advertise)"
+            );
+            self.notice(given, &message);
         }
     }
 
@@ -197,6 +221,7 @@ impl Check<'_, '_> {
                 self.refuse(&key(name), "must not be empty");
             }
         }
+        self.shell_leads_there(section, cluster);
         if rebuild.backup_user.is_empty() && !rebuild.backup_password.expose().is_empty() {
             self.refuse(&key("backup_password"), "belongs to `backup_user`, which is missing");
         }
@@ -209,6 +234,24 @@ impl Check<'_, '_> {
         }
         if rebuild.policy == RebuildPolicy::Automatic && cluster.replication_user.is_empty() {
             self.refuse(&key("policy"), "\"automatic\" needs the cluster's `replication_user`");
+        }
+    }
+
+    /// Servers on different hosts are not all on this machine. Nobody needs to hear that who does not ask for rebuilds.
+    fn shell_leads_there(&mut self, section: &str, cluster: &Cluster) {
+        let section = join(section, "rebuild");
+        if !cluster.rebuild.shell.trim().is_empty() || !self.origins.is_given(&section) {
+            return;
+        }
+        let mut hosts: Vec<_> = cluster.servers.iter().map(|server| server.host.as_str()).collect();
+        hosts.dedup_by(|a, b| a.eq_ignore_ascii_case(b) || is_loopback(a) && is_loopback(b));
+        if let [one, other, ..] = hosts.as_slice() {
+            let elsewhere = if is_loopback(other) { one } else { other };
+            let message = format!(
+                "must say how a script gets to the hosts of the servers, such as \"ssh -o BatchMode=yes mysql@{{host}}\": \
+                 without it they are all taken to be on this machine, and {elsewhere} is another one"
+            );
+            self.refuse(&join(&section, "shell"), message);
         }
     }
 

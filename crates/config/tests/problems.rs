@@ -136,6 +136,40 @@ fn values_out_of_range_and_dangling_names_are_refused() {
 }
 
 #[test]
+fn servers_of_several_hosts_are_rebuilt_through_a_shell_only() {
+    let told = |servers: &str, rebuild: &str| {
+        let text = CLUSTER.replace("\"db1:3306\"", servers);
+        problems(&format!("{text}{rebuild}"))
+    };
+    let (two, asked) = ("\"db1:3306\", \"db2:3306\"", "[clusters.main.rebuild]\nkeep_old = true\n");
+    assert!(told(two, asked).starts_with("hadal.toml:5: clusters.main.rebuild.shell: must say how"));
+    assert!(told(two, asked).ends_with("and db2 is another one"), "{}", told(two, asked));
+    assert!(told("\"127.0.0.1:1\", \"db2:1\", \"localhost:2\"", asked).ends_with("and db2 is another one"));
+    assert!(told("\"db2:1\", \"127.0.0.1:1\"", asked).ends_with("and db2 is another one"));
+    assert_eq!(told(two, ""), "", "nobody asked for rebuilds");
+    assert_eq!(told(two, &format!("{asked}shell = \"ssh {{host}}\"\n")), "");
+    for here in ["\"db1:1\", \"DB1:2\"", "\"127.0.0.1:1\", \"localhost:2\", \"[::1]:3\""] {
+        assert_eq!(told(here, asked), "", "{here}");
+    }
+}
+
+#[test]
+fn nodes_that_share_a_store_are_told_where_others_do_not_reach_them() {
+    let told = |text: &str| {
+        let text = format!("{CLUSTER}{text}");
+        let notices = config::parse(&text, "f").unwrap().notices;
+        notices.into_iter().map(|notice| notice.key).collect::<Vec<_>>()
+    };
+    let etcd = "[coordination]\nbackend = \"etcd\"\nendpoints = [\"http://10.0.0.9:2379\"]\n";
+    assert_eq!(told(etcd), ["coordination.backend"]);
+    assert_eq!(told(&format!("{etcd}[admin]\nadvertise = \"localhost:6080\"\n")), ["admin.advertise"]);
+    assert_eq!(told(&format!("{etcd}[admin]\nlisten = \"[::1]:6080\"\n")), ["admin.listen"]);
+    assert!(told(&format!("{etcd}[admin]\nadvertise = \"10.0.0.1:6080\"\n")).is_empty());
+    assert!(told(&format!("{etcd}[admin]\nenabled = false\n")).is_empty());
+    assert!(told("[admin]\nadvertise = \"localhost:6080\"\n").is_empty(), "there is nobody else");
+}
+
+#[test]
 fn a_pattern_belongs_to_one_rule() {
     let second = CLUSTER.replace("main", "other");
     let third = CLUSTER.replace("main", "third");

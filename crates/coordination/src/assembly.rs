@@ -126,21 +126,28 @@ impl Keys {
     }
 }
 
+/// One node in one cluster's assembly.
+#[derive(Clone, Debug)]
+pub struct Attendee<'a> {
+    pub cluster: &'a str,
+    pub node: &'a str,
+    /// Where others reach its API.
+    pub admin: Option<String>,
+    /// How long others take it for present when nothing is heard of it.
+    pub ttl: Duration,
+}
+
 impl Attendance {
-    /// A node's part, and the task that keeps it. `admin`: where others reach its API. `ttl`: how long others take it for
-    /// present when nothing is heard of it.
+    /// A node's part, and the task that keeps it.
     ///
     /// # Errors
     /// Names that no key can hold.
     pub fn new(
         store: Arc<dyn Store>,
         keyspace: &Keyspace,
-        cluster: &str,
-        node: &str,
-        admin: Option<String>,
-        ttl: Duration,
+        attendee: Attendee<'_>,
     ) -> Result<(Self, Attendant), CoordinationError> {
-        Self::with_clock(store, keyspace, cluster, node, admin, ttl, Arc::new(BootClock))
+        Self::with_clock(store, keyspace, attendee, Arc::new(BootClock))
     }
 
     /// The same on a clock of the caller's.
@@ -150,12 +157,10 @@ impl Attendance {
     pub fn with_clock(
         store: Arc<dyn Store>,
         keyspace: &Keyspace,
-        cluster: &str,
-        node: &str,
-        admin: Option<String>,
-        ttl: Duration,
+        attendee: Attendee<'_>,
         clock: SharedClock,
     ) -> Result<(Self, Attendant), CoordinationError> {
+        let Attendee { cluster, node, admin, ttl } = attendee;
         let keys = Keys::new(keyspace, cluster)?;
         let remark = watch::Sender::new(Remark { admin, ..Remark::default() });
         let (assemblies, assembly) = watch::channel(Assembly::default());

@@ -8,8 +8,9 @@ use mysql_wire::{
 };
 use thiserror::Error;
 
-use crate::connect::{ConnectError, ConnectOptions, Connected, connect};
+use crate::connect::{ConnectError, ConnectOptions, Connected, connect_heard_by};
 use crate::packets::{PacketError, Packets};
+use crate::pulse::Pulse;
 use crate::rows::Rows;
 
 /// A connection for queries whose results are read whole.
@@ -86,12 +87,21 @@ enum Head {
 impl Client {
     /// Connects; `options.timeout` also limits every later call.
     pub async fn connect(options: &ConnectOptions) -> Result<Client, ClientError> {
+        Self::connect_heard_by(options, None).await
+    }
+
+    /// Connects, and notes whenever bytes come from the server: with the greeting, the login, and every part of an answer.
+    pub async fn connect_with(options: &ConnectOptions, pulse: &Pulse) -> Result<Client, ClientError> {
+        Self::connect_heard_by(options, Some(pulse.clone())).await
+    }
+
+    async fn connect_heard_by(options: &ConnectOptions, pulse: Option<Pulse>) -> Result<Client, ClientError> {
         let mut options = options.clone();
         // Rows end with EOF packets and there is one result to a query: all that the control plane needs.
         options.login.capabilities =
             Capabilities::TRANSACTIONS | Capabilities::CONNECT_ATTRS | Capabilities::PLUGIN_AUTH;
-        let Connected { stream, session } = connect(&options).await?;
-        let packets = Packets::new(stream, RESULT_LIMIT);
+        let Connected { stream, session } = connect_heard_by(&options, pulse.clone()).await?;
+        let packets = Packets::new(stream, RESULT_LIMIT).heard_by(pulse);
         Ok(Client { packets, session, timeout: options.timeout, poisoned: false })
     }
 

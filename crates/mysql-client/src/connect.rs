@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use topology::Address;
 
 use crate::packets::{PacketError, Packets};
+use crate::pulse::Pulse;
 
 /// Whom to connect to, and as whom.
 #[derive(Clone, Debug)]
@@ -73,12 +74,19 @@ pub(crate) const LOGIN_LIMIT: usize = 64 * 1024;
 
 /// Connects and logs in. Cancel-safe: dropping the future closes the socket.
 pub async fn connect(options: &ConnectOptions) -> Result<Connected, ConnectError> {
-    let opened = tokio::time::timeout(options.timeout, Box::pin(open(options))).await;
+    connect_heard_by(options, None).await
+}
+
+pub(crate) async fn connect_heard_by(
+    options: &ConnectOptions,
+    pulse: Option<Pulse>,
+) -> Result<Connected, ConnectError> {
+    let opened = tokio::time::timeout(options.timeout, Box::pin(open(options, pulse))).await;
     opened.unwrap_or(Err(ConnectError::Timeout(options.timeout)))
 }
 
-async fn open(options: &ConnectOptions) -> Result<Connected, ConnectError> {
-    let mut packets = Packets::new(dial(&options.address).await?, LOGIN_LIMIT);
+async fn open(options: &ConnectOptions, pulse: Option<Pulse>) -> Result<Connected, ConnectError> {
+    let mut packets = Packets::new(dial(&options.address).await?, LOGIN_LIMIT).heard_by(pulse);
     let session = log_in(&mut packets, options.login.clone()).await?;
     finished(packets, session)
 }

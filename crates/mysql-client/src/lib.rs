@@ -8,10 +8,12 @@ pub mod client;
 pub mod connect;
 pub mod forwarded;
 mod packets;
+pub mod pulse;
 pub mod rows;
 
 pub use client::{Client, ClientError};
 pub use connect::{ConnectError, ConnectOptions, Connected, connect};
 pub use forwarded::{Forwarded, Unproved, forward};
 pub use mysql_wire::{Challenge, LoginRequest, Secret, ServerError, Session};
+pub use pulse::Pulse;
 pub use rows::Rows;

@@ -7,6 +7,8 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::pulse::Pulse;
+
 /// Why a packet could not be exchanged. The stream is of no use afterwards.
 #[derive(Debug, Error)]
 pub(crate) enum PacketError {
@@ -27,6 +29,7 @@ pub(crate) struct Packets {
     used: usize,
     seq: u8,
     assembler: Assembler,
+    pulse: Option<Pulse>,
 }
 
 /// One read asks for this much.
@@ -35,7 +38,13 @@ const READ: usize = 16 * 1024;
 impl Packets {
     /// Payloads of more than `limit` bytes are refused.
     pub(crate) fn new(stream: TcpStream, limit: usize) -> Self {
-        Self { stream, inbox: Vec::new(), used: 0, seq: 0, assembler: Assembler::new(limit) }
+        let assembler = Assembler::new(limit);
+        Self { stream, inbox: Vec::new(), used: 0, seq: 0, assembler, pulse: None }
+    }
+
+    /// With somebody who wants to know when bytes come.
+    pub(crate) fn heard_by(self, pulse: Option<Pulse>) -> Self {
+        Self { pulse, ..self }
     }
 
     /// Begins a command: sequence numbers count from 0 again.
@@ -72,6 +81,9 @@ impl Packets {
             self.inbox.reserve(READ);
             if self.stream.read_buf(&mut self.inbox).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            if let Some(pulse) = &self.pulse {
+                pulse.beat();
             }
         }
     }

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use cluster::Coordination;
 use config::{Config, CoordinationBackend};
 use coordination::{
-    AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, EtcdStore, Journal,
-    Keyspace, MaintenanceFlags, ReadOnlyModes, Rebuilds, Schedules, Store, ZooKeeperStore,
+    AcknowledgerSets, Attendance, Attendee, Election, ElectionOptions, EmbeddedStore, Epochs, EtcdStore,
+    Journal, Keyspace, MaintenanceFlags, ReadOnlyModes, Rebuilds, Schedules, Store, ZooKeeperStore,
 };
 use lifecycle::{Shutdown, TaskKind, Tasks};
 
@@ -72,8 +72,8 @@ impl Agreement {
         });
         let (store, keyspace) = (&self.store, &self.keyspace);
         let (node, admin, alone) = (&self.node, self.admin.clone(), self.alone);
-        let (attendance, attendant) =
-            Attendance::new(store.clone(), keyspace, cluster, node, admin, self.lease)?;
+        let attendee = Attendee { cluster, node, admin, ttl: self.lease };
+        let (attendance, attendant) = Attendance::new(store.clone(), keyspace, attendee)?;
         tasks.spawn::<Infallible>(TaskKind::Background, "an attendant", async move {
             attendant.alone(alone).run(async move { leaves.wait().await }).await;
             Ok(())

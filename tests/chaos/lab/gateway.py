@@ -1,5 +1,6 @@
 """hadal on a host of its own, with failover on."""
 
+import re
 import subprocess
 
 from e2e.harness.gateway import Gateway
@@ -46,6 +47,7 @@ STOP = (
     "while [ -d /proc/$pid ] && ! grep -q '^State:.Z' /proc/$pid/status; do sleep 0.1; done"
 )
 START = "touch $(dirname {data_dir})/start"
+ACTION = r'kind=Action server="{server}" from="[^"]*" to="(?P<to>[^"]*)" why="(?P<why>.*)"'
 # Only hadal with failover knows these.
 FAILOVER = f"""failover = "auto"
 replication_user = "{REPLICATION_USER}"
@@ -84,7 +86,7 @@ class LabGateway(Gateway):
         self.config.write_text(
             CONFIG.format(
                 name=name,
-                coordination=f'backend = "etcd"\nendpoints = ["{store.url}"]' if store else 'backend = "embedded"',
+                coordination=f'backend = "{store.backend}"\nendpoints = ["{store.endpoint}"]' if store else 'backend = "embedded"',
                 data_dir=self.data_dir,
                 servers=", ".join(f'"{server.address}"' for server in servers),
                 admin_user=ADMIN_USER,
@@ -156,8 +158,13 @@ class LabGateway(Gateway):
     def quarantined(self, server):
         """Why hadal keeps a server apart, or None."""
         actions = [event for event in self.cluster()["events"] if event["kind"] == "action"]
-        last = [event for event in actions if event["server"] == server.address][-1:]
+        last = [event for event in actions if event["server"] == server.address][-1:] or self.logged_actions(server)[-1:]
         return next((event["why"] for event in last if event["to"] == "quarantined"), None)
+
+    def logged_actions(self, server):
+        """hadal remembers its newest events only; in ten minutes of faults there are many more."""
+        found = re.finditer(ACTION.format(server=re.escape(server.address)), self.log.read_text(errors="replace"))
+        return [match.groupdict() for match in found]
 
     def kill(self):
         """kill -9."""

@@ -14,7 +14,7 @@ from .disk import Disk
 from .gateway import LabGateway
 from .network import Loopback, Network
 from .server import LabServer
-from .store import LabStore
+from .store import STORES
 from .supervisor import Supervisor
 
 SCHEMA = (
@@ -31,7 +31,7 @@ class Lab:
     `by_hand` is for a hadal without failover: the lab then promotes by itself.
     """
 
-    def __init__(self, folder, template, binary, servers=3, network=True, by_hand=False, disks=(), nodes=1, **gateway):
+    def __init__(self, folder, template, binary, servers=3, network=True, by_hand=False, disks=(), nodes=1, store="etcd", **gateway):
         names = [f"db{number}" for number in range(1, servers + 1)]
         labels = ["hadal", *(f"hadal{number}" for number in range(2, nodes + 1))]
         hosts = [*names, *labels, *(["store"] if nodes > 1 else []), "clients", "island"]
@@ -43,7 +43,7 @@ class Lab:
             LabServer(folder / name, template, number, port, name, self.network, self.disks.get(name))
             for number, (name, port) in enumerate(zip(names, ports, strict=True), 1)
         ]
-        self.store = LabStore(folder / "store", self.network) if nodes > 1 else None
+        self.store = STORES[store](folder / "store", self.network) if nodes > 1 else None
         self.gateways = []
         for label in labels:
             ports = (6033, 6080) if network else free_ports(2)

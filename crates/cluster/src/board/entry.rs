@@ -109,6 +109,10 @@ impl Entry {
                 self.fault = None;
                 self.failures = 0;
                 self.failing_since = None;
+                // A late look tells that the server is there; what it was then, another one knows better.
+                if self.seen.as_ref().is_some_and(|before| before.began > seen.began) {
+                    return;
+                }
                 self.doubt(&seen);
                 if self.seen.as_ref().is_none_or(|before| has_heard(before, &seen)) {
                     self.heard = Some(seen.ended);

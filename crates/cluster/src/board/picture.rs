@@ -63,7 +63,7 @@ impl Board {
             entries().filter(follows).map(|e| (e.address.to_string(), replica_signs(e, now))).collect();
         Picture {
             situation,
-            primary: primary.and_then(|id| self.entry(id)).map(|e| primary_signs(e, self.stall.lasts(), now)),
+            primary: primary.and_then(|id| self.entry(id)).map(|e| self.primary_signs(e, now)),
             replicas,
             stuck_for: self
                 .stuck
@@ -84,6 +84,21 @@ impl Board {
         let first = *sources.peek()?;
         let leads = self.entry(first).is_some_and(|e| e.role != Role::Replica);
         (leads && sources.all(|s| s == first)).then_some(first)
+    }
+
+    /// A silence is counted from the first look that got no answer, not from the last answer: a server that was away for less
+    /// than the patience must not be taken for dead because nobody happened to look just before.
+    fn primary_signs(&self, entry: &Entry, now: Instant) -> PrimarySigns {
+        let heard = self.options.pulses.heard(&entry.address);
+        let for_how_long =
+            |at: Option<Instant>| at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        PrimarySigns {
+            fault: entry.fault,
+            failures: entry.failures,
+            unanswered_for: for_how_long(entry.failing_since),
+            silent_for: for_how_long(entry.failing_since.map(|at| heard.map_or(at, |heard| heard.max(at)))),
+            stalled_for: self.stall.lasts(),
+        }
     }
 
     fn source_of(&self, entry: &Entry, channel: &Channel) -> String {
@@ -165,13 +180,6 @@ fn severed(thread: &Thread) -> Option<String> {
 
 fn since(at: Option<Instant>, now: Instant) -> Duration {
     at.map_or(Duration::MAX, |at| now.saturating_duration_since(at))
-}
-
-/// A silence is counted from the first look that got no answer, not from the last answer: a server that was away for less
-/// than the patience must not be taken for dead because nobody happened to look just before.
-fn primary_signs(entry: &Entry, stalled_for: Duration, now: Instant) -> PrimarySigns {
-    let silent_for = entry.failing_since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-    PrimarySigns { fault: entry.fault, failures: entry.failures, silent_for, stalled_for }
 }
 
 fn replica_signs(entry: &Entry, now: Instant) -> ReplicaSigns {

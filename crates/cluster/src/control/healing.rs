@@ -150,6 +150,13 @@ impl Healing {
         self.stragglers.remove(server);
     }
 
+    /// It was to get other data, and has not: people are told once more where it cannot join as it is.
+    pub(super) fn not_renewed(&mut self, server: &str) {
+        self.quarantined.remove(server);
+        self.attempts.remove(server);
+        self.away.insert(server.to_owned());
+    }
+
     /// The next thing to do, if there is one that is due.
     pub(super) fn next(&mut self, situation: &Situation, now: Instant) -> Option<Cure> {
         if let Some(usurper) = self.usurper(situation) {

@@ -39,6 +39,8 @@ impl Preparation {
         while self.tasks.try_join_next().is_some() {}
         match verdict {
             Some("suspect") if self.asked.is_empty() => self.begin(options, picture),
+            // Who does not receive cannot say any more that it lives.
+            Some("suspect") if !is_likely(options, picture) => self.undo(options).await,
             // On its way, or still undecided.
             Some("suspect" | "dead" | "cut off") => {}
             _ if !self.asked.is_empty() => self.undo(options).await,
@@ -47,11 +49,8 @@ impl Preparation {
     }
 
     fn begin(&mut self, options: &Arc<ObserveOptions>, picture: &Picture) {
-        let likely = picture.primary.as_ref().is_some_and(|primary| {
-            primary.fault == Some(Fault::Silent) && primary.silent_for + AHEAD >= options.control.silence
-        });
         let lost = |(_, r): &(String, ReplicaSigns)| !r.up || !r.connected || r.quiet_for >= QUIET;
-        if !likely || !picture.replicas.iter().all(lost) {
+        if !is_likely(options, picture) || !picture.replicas.iter().all(lost) {
             return;
         }
         let primary = picture.situation.primary.clone().unwrap_or_default();
@@ -100,4 +99,11 @@ impl Preparation {
             }
         }
     }
+}
+
+/// Nothing comes from the primary, and soon that is enough for a failover.
+fn is_likely(options: &ObserveOptions, picture: &Picture) -> bool {
+    picture.primary.as_ref().is_some_and(|primary| {
+        primary.fault == Some(Fault::Silent) && primary.silent_for + AHEAD >= options.control.silence
+    })
 }

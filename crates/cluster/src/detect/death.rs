@@ -11,6 +11,7 @@
 //! | no answer | most of them are not reached either | the same: hadal may be on the smaller side of a partition |
 //! | nothing listens there any more | all that are reached have lost it | dead, once that was seen twice |
 //! | no answer | all that are reached have lost it, or hear nothing | dead, after `silence` |
+//! | parts of answers | the same | dead, after four times `silence`: where packets are lost, most looks fail |
 
 use std::time::Duration;
 
@@ -35,9 +36,18 @@ pub struct PrimarySigns {
     /// Attempts that failed in a row.
     pub failures: u32,
     /// Since the first look that it did not answer.
+    pub unanswered_for: Duration,
+    /// Since then, or since something came from it later, on whatever connection: a greeting, a part of an answer.
     pub silent_for: Duration,
     /// It answers, and for this long no commit has ended and nothing has moved.
     pub stalled_for: Duration,
+}
+
+impl PrimarySigns {
+    /// For so long that it cannot be a matter of lost packets.
+    pub(crate) fn is_silent(&self, patience: Duration) -> bool {
+        self.silent_for >= patience || self.unanswered_for >= patience.saturating_mul(PARTS)
+    }
 }
 
 /// What a replica knows of the primary.
@@ -85,6 +95,10 @@ pub enum Verdict {
 /// Consecutive failures before a primary on whose port nobody listens is dead.
 const GONE_FAILURES: u32 = 2;
 
+/// A primary of which only parts of answers come is dead after so many times the patience: its process may stand still in the
+/// middle of everything but its greeting.
+const PARTS: u32 = 4;
+
 /// Judges by all the signs there are.
 pub fn judge(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patience) -> Verdict {
     let fault = match primary.fault {
@@ -115,10 +129,10 @@ pub fn judge(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patien
         );
     }
     let still = reached.iter().filter(|r| r.connected && r.quiet_for < patience.quiet).count();
-    let (all, ms) = (reached.len(), primary.silent_for.as_millis());
+    let (all, ms) = (reached.len(), primary.unanswered_for.as_millis());
     if still > 0 {
         let text = format!("it has not answered for {ms} ms, but {still} of {all} replicas still hear it");
-        return if primary.silent_for < patience.silence {
+        return if primary.unanswered_for < patience.silence {
             Verdict::Suspect(text)
         } else {
             Verdict::CutOff(text)
@@ -126,7 +140,7 @@ pub fn judge(primary: &PrimarySigns, replicas: &[ReplicaSigns], patience: Patien
     }
     let (certain, how) = match fault {
         Fault::Gone => (primary.failures >= GONE_FAILURES, "nothing listens there"),
-        _ => (primary.silent_for >= patience.silence, "it does not answer"),
+        _ => (primary.is_silent(patience.silence), "it does not answer"),
     };
     let text =
         format!("{how} ({} attempts, {ms} ms), and {all} of {all} replicas have lost it", primary.failures);
@@ -161,7 +175,14 @@ mod tests {
     };
 
     fn primary(fault: Option<Fault>, failures: u32, ms: u64) -> PrimarySigns {
-        PrimarySigns { fault, failures, silent_for: Duration::from_millis(ms), stalled_for: Duration::ZERO }
+        let silent_for = Duration::from_millis(ms);
+        PrimarySigns { fault, failures, unanswered_for: silent_for, silent_for, stalled_for: Duration::ZERO }
+    }
+
+    /// Something came from it this long ago.
+    fn heard(ms: u64, mut signs: PrimarySigns) -> PrimarySigns {
+        signs.silent_for = Duration::from_millis(ms);
+        signs
     }
 
     #[test]
@@ -211,6 +232,11 @@ mod tests {
             ("gone for us alone",             primary(Some(Gone), 30, 9000),          &["hears 10", "lost 9000"],   "CutOff"),
             ("a pause of 2 s",                primary(Some(Silent), 2, 2100),         &["hears 2100", "hears 2100"], "Suspect"),
             ("frozen",                        primary(Some(Silent), 3, 2600),         &["hears 2600", "lost 2600"], "Dead"),
+            ("parts of answers come",         heard(900, primary(Some(Silent), 5, 9900)), &["lost 2600", "hears 2600"], "Suspect"),
+            ("parts came some time ago",      heard(2600, primary(Some(Silent), 5, 5000)), &["lost 2600", "hears 2600"], "Dead"),
+            ("parts, and never an answer",    heard(10, primary(Some(Silent), 9, 10_100)), &["lost 2600", "hears 2600"], "Dead"),
+            ("parts came, then it was killed", heard(50, primary(Some(Gone), 2, 150)), &["lost 10", "lost 10"],     "Dead"),
+            ("parts for us, replicas hear it", heard(10, primary(Some(Silent), 9, 60_000)), &["hears 200", "hears 100"], "CutOff"),
             ("frozen, all down",              primary(Some(Silent), 3, 2600),         &["down 0", "down 0"],        "Isolated"),
             ("frozen, one replica down",      primary(Some(Silent), 3, 2600),         &["down 0", "lost 2000"],     "Dead"),
             ("frozen, most replicas down",    primary(Some(Silent), 3, 2600),         &["down 0", "down 0", "lost 2000"], "Isolated"),

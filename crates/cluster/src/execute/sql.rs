@@ -87,6 +87,11 @@ impl Link {
         self.exec("preparing", &format!("SET SESSION lock_wait_timeout={seconds}")).await
     }
 
+    /// From now on statements of this connection wait for locks for so many whole seconds.
+    pub(super) async fn wait_for_locks(&mut self, limit: Duration) -> Result<(), StepError> {
+        self.exec("preparing", &format!("SET SESSION lock_wait_timeout={}", limit.as_secs())).await
+    }
+
     /// Makes the server read-only, on MySQL for everybody.
     pub(super) async fn read_only(&mut self) -> Result<(), StepError> {
         let variable = if self.is_mysql { "super_read_only" } else { "read_only" };

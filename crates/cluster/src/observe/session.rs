@@ -1,6 +1,8 @@
 //! A connection of the control plane, made independent of the server's global settings.
 
-use mysql_client::{Client, ClientError};
+use std::time::Duration;
+
+use mysql_client::{Client, ClientError, Pulse};
 use topology::Address;
 
 use super::flavour;
@@ -20,7 +22,20 @@ pub(crate) async fn open(
     address: &Address,
     purpose: &str,
 ) -> Result<Client, ClientError> {
-    let mut client = Client::connect(&options.connect_to(address, purpose)).await?;
+    open_with(options, address, purpose, &options.pulses.of(address), options.probe_timeout).await
+}
+
+/// The same with a pulse and a time limit of its own.
+pub(super) async fn open_with(
+    options: &ObserveOptions,
+    address: &Address,
+    purpose: &str,
+    pulse: &Pulse,
+    limit: Duration,
+) -> Result<Client, ClientError> {
+    let mut connect = options.connect_to(address, purpose);
+    connect.timeout = limit;
+    let mut client = Client::connect_with(&connect, pulse).await?;
     let prepare = if flavour::is_mysql(&client) { PREPARE_MYSQL } else { PREPARE };
     client.exec(prepare).await?;
     Ok(client)

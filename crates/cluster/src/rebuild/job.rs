@@ -10,9 +10,10 @@ use std::time::Duration;
 use coordination::{CoordinationError, Leadership, NotLeading, Rebuild, RebuildPhase};
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 use topology::{Address, Extra};
 
-use super::script::Scripts;
+use super::script::{self, Scripts};
 use super::shell::{Shell, ShellError};
 use super::status::Progress;
 use crate::board::Picture;
@@ -139,6 +140,20 @@ impl Job {
         Ok(Shell::new(&self.options.control.rebuild.shell, &address)?)
     }
 
+    /// Waits until no script of an earlier attempt works on the server's data: until then nothing can be done about them.
+    async fn await_earlier(&self, shell: &Shell, limit: Duration) -> Result<(), RebuildError> {
+        let began = Instant::now();
+        loop {
+            match shell.run("looking at its data", &self.scripts().is_free(), SHORT).await {
+                Err(error) if error.is(script::BUSY) && began.elapsed() < limit => {
+                    self.progress.at("waiting for the end of an earlier attempt");
+                    sleep(AGAIN).await;
+                }
+                looked => return Ok(looked.map(drop)?),
+            }
+        }
+    }
+
     fn scripts(&self) -> Scripts {
         let record = self.record();
         Scripts { data_dir: record.data_dir, id: record.id }
@@ -177,6 +192,7 @@ impl Job {
             return Ok(());
         }
         let shell = self.shell(&self.progress.server)?;
+        self.await_earlier(&shell, SHORT).await?;
         shell.run("removing the copy", &self.scripts().abandon(), SHORT).await?;
         Ok(())
     }

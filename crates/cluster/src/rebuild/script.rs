@@ -4,6 +4,11 @@
 //! `DATA.hadal-lock`. A file `hadal-rebuild` in the copy says which attempt it is of, and whether it was brought to one moment:
 //! a process of an earlier attempt that lives on cannot put anything in place.
 
+/// A script ends with this where an earlier one still works on the same data.
+pub(super) const BUSY: i32 = 75;
+/// The same, where the server has not ended yet.
+pub(super) const RUNS: i32 = 76;
+
 /// What the scripts of one attempt have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Scripts {
@@ -17,7 +22,8 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 const FAIL: &str = "set -eu\nPATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"\n\
-                    fail() { printf '%s\\n' \"$*\" >&2; exit 1; }\n\
+                    leave() { code=$1; shift; printf '%s\\n' \"$*\" >&2; exit \"$code\"; }\n\
+                    fail() { leave 1 \"$@\"; }\n\
                     need() { for p in \"$@\"; do command -v \"$p\" >/dev/null || fail \"$p is not installed there\"; done; }\n";
 
 /// Prints how many KiB a copy will have, about. Logs of the server are no part of it.
@@ -39,14 +45,20 @@ pub(super) fn give(socket: &str, data_dir: &str, user: &str) -> String {
 }
 
 impl Scripts {
-    /// The lock is held until the last process that the script has started ends.
+    /// The lock is held until the last process that the script has started ends. Its file stays: were it removed, the next one
+    /// could lock another file of that name beside somebody who still holds this one.
     fn head(&self) -> String {
         format!(
             "{FAIL}data=$(readlink -f -- {data})\nnew=$data.hadal-new\nold=$data.hadal-old\nid={id}\n\
-             exec 9>\"$data.hadal-lock\"\nflock -n 9 || fail \"another rebuild still works on $data\"\n",
+             exec 9>\"$data.hadal-lock\"\nflock -n 9 || leave {BUSY} \"another rebuild still works on $data\"\n",
             data = quoted(&self.data_dir),
             id = self.id,
         )
+    }
+
+    /// Whether no earlier script works on the data any more.
+    pub(super) fn is_free(&self) -> String {
+        self.head()
     }
 
     /// Whether the copy can be taken; prints how many KiB there is room for.
@@ -91,10 +103,16 @@ impl Scripts {
     }
 
     /// Puts the copy in place of the data; done again, it changes nothing.
+    ///
+    /// Which files a process has open is for its own user and for root to see. Which files are locked, everybody sees: a server
+    /// locks the control file of its Aria log and its system tablespace (tried with 10.11).
     pub(super) fn swap(&self) -> String {
         format!(
             "{head}prepared() {{ [ \"$(cat \"$1/hadal-rebuild\" 2>/dev/null)\" = \"$id prepared\" ]; }}\n\
-             if find /proc/[0-9]*/fd -lname \"$data/*\" 2>/dev/null | grep -q .; then fail \"the server still has files in $data open\"; fi\n\
+             runs() {{ leave {RUNS} \"the server still has files in $data open\"; }}\n\
+             if find /proc/[0-9]*/fd -lname \"$data/*\" 2>/dev/null | grep -q .; then runs; fi\n\
+             locked() {{ [ ! -e \"$1\" ] || grep -q \":$(stat -c %i -- \"$1\") \" /proc/locks; }}\n\
+             if [ -e \"$data/aria_log_control\" ] && locked \"$data/aria_log_control\" && locked \"$data/ibdata1\"; then runs; fi\n\
              if prepared \"$new\"; then\n\
              if [ -e \"$old\" ]; then rm -rf -- \"$data\"; elif [ -e \"$data\" ]; then mv -- \"$data\" \"$old\"; fi\n\
              mv -- \"$new\" \"$data\"\nfi\nprepared \"$data\" || fail \"$data is not the copy of this attempt\"\n\
@@ -113,14 +131,13 @@ impl Scripts {
     /// take the server for one that was not swapped.
     pub(super) fn finish(&self, keep_old: bool) -> String {
         let forget = if keep_old { "" } else { "rm -rf -- \"$old\"\n" };
-        format!("{head}{forget}rm -f -- \"$data.hadal-lock\"\n", head = self.head())
+        format!("{head}{forget}", head = self.head())
     }
 
     /// After an attempt that came to nothing before the swap.
     pub(super) fn abandon(&self) -> String {
         format!(
-            "{head}if [ ! -e \"$data\" ] && [ -e \"$old\" ]; then mv -- \"$old\" \"$data\"; fi\nrm -rf -- \"$new\"\n\
-             rm -f -- \"$data.hadal-lock\"\n",
+            "{head}if [ ! -e \"$data\" ] && [ -e \"$old\" ]; then mv -- \"$old\" \"$data\"; fi\nrm -rf -- \"$new\"\n",
             head = self.head(),
         )
     }
@@ -129,6 +146,7 @@ impl Scripts {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
     use std::path::Path;
     use std::process::{Command, Output};
 
@@ -195,8 +213,28 @@ mod tests {
         let _open = fs::File::open(format!("{}/of", scripts.data_dir)).unwrap();
         let done = sh(&scripts.swap());
         assert!(!done.status.success());
-        assert!(String::from_utf8_lossy(&done.stderr).contains("open"), "{done:?}");
+        assert_eq!(done.status.code(), Some(RUNS), "{done:?}");
         assert_eq!(data(&scripts), "the server");
+    }
+
+    #[test]
+    fn a_server_whose_files_cannot_be_seen_is_known_by_its_locks() {
+        let folder = tempfile::tempdir().unwrap();
+        let scripts = ready(folder.path(), 7);
+        let script = |locks: &Path| scripts.swap().replace("/proc/locks", &quoted(&locks.to_string_lossy()));
+        let mut lines = String::new();
+        for file in ["aria_log_control", "ibdata1"] {
+            fs::write(format!("{}/{file}", scripts.data_dir), "").unwrap();
+            let inode = fs::metadata(format!("{}/{file}", scripts.data_dir)).unwrap().ino();
+            lines += &format!("1: POSIX  ADVISORY  WRITE 4711 fd:01:{inode} 0 EOF\n");
+        }
+        let locks = folder.path().join("locks");
+        fs::write(&locks, lines).unwrap();
+        assert_eq!(sh(&script(&locks)).status.code(), Some(RUNS));
+        assert_eq!(data(&scripts), "the server");
+        fs::write(&locks, "").unwrap();
+        assert!(sh(&script(&locks)).status.success());
+        assert_eq!(data(&scripts), "the donor");
     }
 
     #[test]
@@ -215,7 +253,11 @@ mod tests {
         let scripts = ready(folder.path(), 7);
         let lock = fs::File::create(beside(&scripts, "hadal-lock")).unwrap();
         lock.lock().unwrap();
-        let done = sh(&scripts.swap());
-        assert!(String::from_utf8_lossy(&done.stderr).contains("another rebuild"), "{done:?}");
+        for script in [scripts.swap(), scripts.is_free(), scripts.abandon()] {
+            assert_eq!(sh(&script).status.code(), Some(BUSY), "{script}");
+        }
+        drop(lock);
+        assert!(sh(&scripts.finish(false)).status.success());
+        assert!(Path::new(&beside(&scripts, "hadal-lock")).exists(), "somebody may wait for it");
     }
 }

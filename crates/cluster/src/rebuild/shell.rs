@@ -29,14 +29,21 @@ pub(crate) enum ShellError {
     #[error("{host}: cannot run {program}: {error}")]
     Spawn { host: String, program: String, error: std::io::Error },
     #[error("{host}: {what} {}", ending(.status, .said))]
-    Failed { host: String, what: &'static str, status: String, said: String },
+    Failed { host: String, what: &'static str, status: ExitStatus, said: String },
     #[error("{host}: {what} did not end within {s} s")]
     TooSlow { host: String, what: &'static str, s: u64 },
     #[error("{host}: {what}: {error}")]
     Io { host: String, what: &'static str, error: std::io::Error },
 }
 
-fn ending(status: &str, said: &str) -> String {
+impl ShellError {
+    /// Whether the script has ended with this exit code.
+    pub(super) fn is(&self, code: i32) -> bool {
+        matches!(self, Self::Failed { status, .. } if status.code() == Some(code))
+    }
+}
+
+fn ending(status: &ExitStatus, said: &str) -> String {
     match said.trim() {
         "" => format!("ended with {status}"),
         said => format!("failed: {said}"),
@@ -131,7 +138,7 @@ impl Running {
             return Ok(());
         }
         let said = last_lines(&collected(self.complaints.take()).await);
-        Err(ShellError::Failed { host: self.host.clone(), what, status: status.to_string(), said })
+        Err(ShellError::Failed { host: self.host.clone(), what, status, said })
     }
 }
 
@@ -191,6 +198,7 @@ mod tests {
         let error =
             here("").run("looking", "echo 'no room' >&2; exit 3", Duration::from_secs(10)).await.unwrap_err();
         assert_eq!(error.to_string(), "10.0.0.1: looking failed: no room");
+        assert!(error.is(3) && !error.is(1));
         let error = here("").run("waiting", "sleep 30", Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, ShellError::TooSlow { .. }), "{error}");
     }

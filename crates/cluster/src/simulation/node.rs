@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use coordination::simulated::{Dice, Network, NodeClock, Process, Stopped, World};
 use coordination::{
-    AcknowledgerSets, Attendance, Election, ElectionOptions, Epochs, Journal, Keyspace, MaintenanceFlags,
-    ReadOnlyModes, Rebuilds, Schedules,
+    AcknowledgerSets, Attendance, Attendee, Election, ElectionOptions, Epochs, Journal, Keyspace,
+    MaintenanceFlags, ReadOnlyModes, Rebuilds, Schedules,
 };
 use mysql_client::Secret;
 use tokio::task::{JoinHandle, LocalSet};
@@ -39,8 +39,9 @@ impl Node {
         let options = ElectionOptions::new("cluster-main", &name, TTL);
         let (election, elected) =
             Election::with_clock(way.clone(), &keyspace, options, clock.clone()).unwrap();
+        let attendee = Attendee { cluster: "main", node: &name, admin: None, ttl: TTL };
         let (attendance, attendant) =
-            Attendance::with_clock(way.clone(), &keyspace, "main", &name, None, TTL, clock).unwrap();
+            Attendance::with_clock(way.clone(), &keyspace, attendee, clock).unwrap();
         let coordination = Coordination {
             election: elected,
             epochs: Epochs::new(way.clone(), keyspace.clone()),

@@ -8,8 +8,8 @@ use cluster::{
     OrderError, OrderReport, Secret,
 };
 use coordination::{
-    AcknowledgerSets, Attendance, Election, ElectionOptions, EmbeddedStore, Epochs, Journal, Keyspace,
-    MaintenanceFlags, ReadOnlyModes, Rebuilds, Schedules, Store,
+    AcknowledgerSets, Attendance, Attendee, Election, ElectionOptions, EmbeddedStore, Epochs, Journal,
+    Keyspace, MaintenanceFlags, ReadOnlyModes, Rebuilds, Schedules, Store,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -64,8 +64,8 @@ impl Controlled {
         let mut tasks = JoinSet::new();
         tasks.spawn(candidate.run(stopping()));
         let lease = Duration::from_secs(5);
-        let (attendance, attendant) =
-            Attendance::new(store.clone(), &keys, "main", "node", None, lease).unwrap();
+        let attendee = Attendee { cluster: "main", node: "node", admin: None, ttl: lease };
+        let (attendance, attendant) = Attendance::new(store.clone(), &keys, attendee).unwrap();
         tasks.spawn(attendant.run(stopping()));
         options.control.keep_in = Some(folder.path().join("extra"));
         let (service, handle) = ClusterService::new("main", options);

@@ -6,27 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cluster::Promotion;
-use mysql_client::{Client, ConnectOptions, LoginRequest, Secret};
 use tokio::task::JoinSet;
 use topology::{Address, ClusterView, ServerId};
 
 use crate::controlled::{Controlled, options};
-use crate::server::is_missing;
+use crate::server::{connect, is_missing};
 use crate::servers::Servers;
 
 /// Writes numbers of its own until told to stop, or until the server fails. Gives those that were acknowledged.
 async fn write(address: Address, first: u64, stop: Arc<AtomicBool>) -> Vec<u64> {
-    let login = LoginRequest {
-        user: b"root".to_vec(),
-        secret: Secret::None,
-        database: None,
-        capabilities: Default::default(),
-        collation: 45,
-        max_packet: 1 << 24,
-        attributes: Vec::new(),
-    };
-    let options = ConnectOptions { address, login, timeout: Duration::from_secs(60) };
-    let mut client = Client::connect(&options).await.unwrap();
+    let mut client = connect(&address, Duration::from_secs(60)).await;
     let mut acknowledged = Vec::new();
     for n in first.. {
         if stop.load(Ordering::Relaxed)

@@ -180,18 +180,7 @@ impl Server {
 
     /// A connection as root.
     pub(crate) async fn connect(&self) -> Client {
-        let login = LoginRequest {
-            user: b"root".to_vec(),
-            secret: Secret::None,
-            database: None,
-            capabilities: Default::default(),
-            collation: 45,
-            max_packet: 1 << 24,
-            attributes: Vec::new(),
-        };
-        let options =
-            ConnectOptions { address: self.address.clone(), login, timeout: Duration::from_secs(20) };
-        Client::connect(&options).await.unwrap()
+        connect(&self.address, Duration::from_secs(20)).await
     }
 
     pub(crate) async fn run(&self, statements: &[&str]) {
@@ -217,6 +206,21 @@ impl Server {
     pub(crate) async fn executed(&self) -> GtidSet {
         self.value("SELECT @@global.gtid_executed").await.parse().unwrap()
     }
+}
+
+/// A connection as root; `patience` is for every answer.
+pub(crate) async fn connect(address: &Address, patience: Duration) -> Client {
+    let login = LoginRequest {
+        user: b"root".to_vec(),
+        secret: Secret::None,
+        database: None,
+        capabilities: Default::default(),
+        collation: 45,
+        max_packet: 1 << 24,
+        attributes: Vec::new(),
+    };
+    let options = ConnectOptions { address: address.clone(), login, timeout: patience };
+    Client::connect(&options).await.unwrap()
 }
 
 impl Drop for Server {

@@ -6,6 +6,7 @@
 
 mod observer;
 mod servers;
+mod slow_line;
 
 mod dictionary;
 mod faults;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coordination::{Announcement, Assembly, Attendance, Traffic};
+use coordination::{Announcement, Assembly, Attendance, Attendee, Traffic};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -19,8 +19,8 @@ struct Node {
 
 fn node(bench: &Bench, name: &str) -> Node {
     let way = Cuttable::new(&bench.store);
-    let (attendance, attendant) =
-        Attendance::new(way.clone(), &bench.keyspace, "c", name, None, TTL).unwrap();
+    let attendee = Attendee { cluster: "c", node: name, admin: None, ttl: TTL };
+    let (attendance, attendant) = Attendance::new(way.clone(), &bench.keyspace, attendee).unwrap();
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(attendant.run(async move { drop(stopped.await) }));
     Node { attendance, way, stop, task }

@@ -14,7 +14,7 @@ use crate::options::ObserveOptions;
 use crate::plan::{self, Refusal, Rejoin, Situation};
 
 /// Those that are at work now. What is left half-way by a hadal that ends is a server that belongs to nobody: it is found by its
-/// data, or by the lack of them, and cloned again by somebody's word.
+/// data, or by the lack of them, and cloned again by somebody's word. One whose clone fails is healed like one that was away.
 #[derive(Default)]
 pub(super) struct Cloning {
     servers: Vec<String>,
@@ -99,7 +99,11 @@ impl Controller {
         self.cloning.servers.retain(|at_work| *at_work != server);
         let (to, why) = match outcome {
             Ok(()) => ("done", String::new()),
-            Err(error) => ("failed", error.to_string()),
+            Err(error) => {
+                // It replicates no more. With the data that it has it is made a replica again, or people are told why not.
+                self.healing.not_renewed(&server);
+                ("failed", error.to_string())
+            }
         };
         self.steering.note(EventKind::Action, Some(server), "rebuild", to, &why).await;
     }

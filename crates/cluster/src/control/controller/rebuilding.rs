@@ -11,7 +11,7 @@ use crate::control::{OrderError, OrderReport};
 use crate::events::EventKind;
 use crate::execute::StepError;
 use crate::plan::{self, RebuildPlan, Situation};
-use crate::rebuild::{Job, Progress, RebuildError, RebuildStatus};
+use crate::rebuild::{Job, Progress, RebuildError, RebuildStatus, why_no_way};
 
 /// A rebuild is begun again so often; donors die, hosts restart, leaders change.
 const ATTEMPTS: u32 = 5;
@@ -30,6 +30,11 @@ impl Controller {
         let plan = plan::rebuild(situation, server, None).map_err(|r| OrderError::Refused(r.explained()))?;
         if let Some(lacks) = self.lacks_for_rebuild() {
             return Err(OrderError::Refused(lacks.to_owned()));
+        }
+        for server in [&plan.server, &plan.donor] {
+            if let Some(why) = why_no_way(&self.options.control.rebuild.shell, server).await {
+                return Err(OrderError::Refused(why));
+            }
         }
         if let Some(other) = self.rebuilding.running() {
             return Err(OrderError::Unavailable(format!("{other} is being rebuilt; one at a time")));

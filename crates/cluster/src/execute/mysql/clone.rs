@@ -11,6 +11,7 @@ use topology::Address;
 
 use super::super::StepError;
 use super::super::sql::{Link, quoted};
+use super::replica::executed;
 use crate::options::ObserveOptions;
 
 const AGAIN: Duration = Duration::from_millis(500);
@@ -24,10 +25,27 @@ const NOT_SUPERVISED: u16 = 3707;
 
 /// Replaces the data of `server`, which does not replicate meanwhile, by those of `donor`. Returns once it is back. Repeated
 /// after a failure, it begins from the start.
+///
+/// # Errors
+/// The server replicates from nobody then. It has its own data, or says that it has none.
 pub(crate) async fn clone(options: &ObserveOptions, server: &str, donor: &str) -> Result<(), StepError> {
-    let sql = clone_statement(options, donor)?;
     let mut link = Link::open(options, server).await?;
     needs_plugin(&mut link).await?;
+    let before = link.query("asking for earlier attempts", ATTEMPT).await?;
+    link.close().await;
+    let before = before.get(0, "begun").unwrap_or_default().to_owned();
+    let cloned = try_clone(options, server, donor).await;
+    if cloned.is_err()
+        && let Err(error) = own_up(options, server, &before).await
+    {
+        tracing::warn!(server, %error, "what has become of its data is not known");
+    }
+    cloned
+}
+
+async fn try_clone(options: &ObserveOptions, server: &str, donor: &str) -> Result<(), StepError> {
+    let sql = clone_statement(options, donor)?;
+    let mut link = Link::open(options, server).await?;
     let mut from = Link::open(options, donor).await?;
     needs_plugin(&mut from).await?;
     from.close().await;
@@ -44,14 +62,25 @@ pub(crate) async fn clone(options: &ObserveOptions, server: &str, donor: &str) -
     link.set_timeout(COPYING);
     match link.exec("cloning", &sql).await {
         Err(StepError::Server { error, .. }) if has_copied(&error) => {}
-        Err(error) => {
-            // It may be beyond that.
-            let _ = link.read_only().await;
-            return Err(error);
-        }
-        Ok(()) => {}
+        done => done?,
     }
     await_return(options, server).await
+}
+
+/// Where data were dropped, the server must not go on saying that it has them. It usually does not: its set of executed transactions
+/// is emptied along with them (seen with 9.7), which need not have happened yet.
+async fn own_up(options: &ObserveOptions, server: &str, before: &str) -> Result<(), StepError> {
+    let mut link = Link::open(options, server).await?;
+    let attempt = link.query("asking for the outcome", ATTEMPT).await?;
+    let begun = attempt.get(0, "begun").unwrap_or_default() != before;
+    let dropped = begun && attempt.get(0, "dropping").is_some_and(|state| state != "Not Started");
+    if dropped && !executed(&mut link).await?.is_empty() {
+        link.exec("emptying its history", "SET GLOBAL super_read_only=0").await?;
+        link.exec("emptying its history", "RESET BINARY LOGS AND GTIDS").await?;
+    }
+    link.read_only().await?;
+    link.close().await;
+    Ok(())
 }
 
 /// The connection ends with the server, be it that it starts anew; what has come of it is asked then.
@@ -112,5 +141,9 @@ async fn await_return(options: &ObserveOptions, server: &str) -> Result<(), Step
         sleep(AGAIN).await;
     }
 }
+
+/// The last attempt to clone: when it began, and whether what was there is dropped.
+const ATTEMPT: &str = "SELECT s.BEGIN_TIME AS begun, p.STATE AS dropping FROM performance_schema.clone_status s JOIN \
+                       performance_schema.clone_progress p ON p.ID = s.ID AND p.STAGE = 'DROP DATA'";
 
 const OUTCOME: &str = "SELECT STATE AS state, ERROR_MESSAGE AS why FROM performance_schema.clone_status";

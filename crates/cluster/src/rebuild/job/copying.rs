@@ -11,7 +11,7 @@ use super::{AGAIN, Job, RebuildError, SHORT};
 use crate::control::saving;
 use crate::events::EventKind;
 use crate::execute::{fence, seed};
-use crate::rebuild::{script, stream};
+use crate::rebuild::{script, stream, why_no_way};
 
 /// For the others to have what the server acknowledged.
 const LEAVING: Duration = Duration::from_secs(60);
@@ -24,15 +24,22 @@ impl Job {
         self.progress.at("looking at both servers");
         self.keep_extra().await?;
         let donor = self.record().donor;
+        for server in [&self.progress.server, &donor] {
+            if let Some(why) = why_no_way(&self.options.control.rebuild.shell, server).await {
+                return Err(RebuildError::Unfit(why));
+            }
+        }
         let given = seed::place(&self.options, &donor).await?;
         let data_dir = self.target_folder().await?;
         let history = given.history.clone();
         self.note(|record| (record.data_dir, record.history) = (data_dir, history)).await?;
         self.look_for_room(&given, &donor).await?;
+        let target = self.shell(&self.progress.server)?;
+        // What another leader has begun there, such as bringing a copy to one moment, ends by itself.
+        self.await_earlier(&target, self.options.control.rebuild.timeout).await?;
         self.progress.at("copying");
         self.stream(&given, &donor).await?;
         self.progress.at("preparing the copy");
-        let target = self.shell(&self.progress.server)?;
         let limit = self.options.control.rebuild.timeout;
         let said = target.run("preparing the copy", &self.scripts().prepare(), limit).await?;
         let position = position_of(&said).ok_or_else(|| {

@@ -5,7 +5,7 @@ use tokio::time::{Instant, sleep};
 use super::{AGAIN, Job, PATIENCE, RebuildError, SHORT};
 use crate::execute::{StepError, seed};
 use crate::rebuild::script;
-use crate::rebuild::shell::{Shell, ShellError};
+use crate::rebuild::shell::Shell;
 
 impl Job {
     /// Whether the server runs on the copy.
@@ -28,8 +28,10 @@ impl Job {
             self.held()?;
             match shell.run("putting the copy in place", &swap, PATIENCE).await {
                 // A service that is said to be stopped may still be about it.
-                Err(ShellError::Failed { said, .. }) if said.contains("open") && began.elapsed() < SHORT => {
-                    sleep(AGAIN).await;
+                Err(error) if error.is(script::RUNS) && began.elapsed() < SHORT => sleep(AGAIN).await,
+                Err(error) if error.is(script::BUSY) && began.elapsed() < SHORT => {
+                    self.await_earlier(&shell, SHORT).await?;
+                    self.progress.at("putting the copy in place");
                 }
                 Ok(_) => break,
                 Err(error) => {
