@@ -75,6 +75,7 @@ def order(lab, server, *words):
 
 
 @pytest.mark.network
+@pytest.mark.short
 def test_server_that_is_ahead_is_rebuilt(lab, report):
     """What only it has is kept in a file; then it gets the others' data, on somebody's word, and replicates."""
     old, new = ahead(lab)

@@ -260,7 +260,7 @@ impl Board {
         self.stall.look(write.as_ref(), awaiting, mark, at);
     }
 
-    /// Remembers whether the primary commits without waiting for anybody, until its replicas have everything.
+    /// Remembers whether the primary commits without waiting for anybody, until it takes writes and its replicas have everything.
     fn watch_acknowledgement(&mut self) {
         let Some(primary) = self.primary.and_then(|id| self.entry(id)).filter(|e| e.reach == Reach::Up)
         else {
@@ -279,7 +279,8 @@ impl Board {
                         .as_ref()
                         .is_some_and(|s| s.channels.iter().any(|c| c.received.covers(&seen.written)))
         };
-        if self.fell_back && self.servers.iter().all(complete) {
+        // One that was started again has perhaps dropped what it alone had; that is known once somebody has opened it.
+        if self.fell_back && !seen.read_only && self.servers.iter().all(complete) {
             self.fell_back = false;
         }
     }

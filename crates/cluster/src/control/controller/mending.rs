@@ -16,6 +16,9 @@ use crate::plan::{self, Member, Situation};
 /// Who may have acknowledged what a primary that was started again has not kept: such a server drops the end of its binary log.
 /// A primary that `is_whole` has all that it had acknowledged as a replica.
 fn doubt(situation: &Situation, is_whole: bool) -> Option<String> {
+    if situation.fell_back {
+        return Some("it went on without acknowledgements, and may have dropped what nobody else has".to_owned());
+    }
     let enrolled = situation.acknowledgers.iter().flat_map(|a| &a.servers);
     let enrolled = enrolled.filter(|server| !is_whole || Some(*server) != situation.primary.as_ref());
     let why = |server: &String| match situation.member(server) {
@@ -193,6 +196,8 @@ mod tests {
         let well = || member("b:1", true, false, "0-1-9");
         assert_eq!(doubts(well(), member("c:1", true, false, "0-1-9")), "");
         assert_eq!(doubts(well(), member("c:1", false, false, "0-1-9")), "c:1 is not back");
+        let alone = Situation { fell_back: true, ..Situation::default() };
+        assert!(doubt(&alone, true).is_some_and(|why| why.starts_with("it went on without acknowledgements")));
         assert!(doubts(well(), member("c:1", true, true, "0-1-9")).starts_with("c:1 was restarted"));
         // Nobody knows what its relay log holds before one of its threads was started.
         assert!(doubts(well(), member("c:1", true, false, "")).starts_with("c:1 was restarted"));
