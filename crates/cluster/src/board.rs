@@ -345,13 +345,34 @@ impl Board {
             if self.writes == Writes::Open {
                 self.epoch += 1;
             }
-            self.last_primary = self.primary;
-            // Another server, another history to arrive on the replicas.
-            self.beats.clear();
-            self.positions.clear();
-            self.stall.forget();
-            self.servers.iter_mut().for_each(|entry| entry.level = None);
+            self.follow_another();
         }
+    }
+
+    /// Another server, another history to arrive on the replicas.
+    fn follow_another(&mut self) {
+        self.last_primary = self.primary;
+        self.beats.clear();
+        self.positions.clear();
+        self.stall.forget();
+        self.servers.iter_mut().for_each(|entry| entry.level = None);
+    }
+
+    /// The server was promoted, and has been restarted or lost since, before it was seen to take writes: it is the one whose death or
+    /// return is to be judged from now on, unless the present primary takes writes.
+    pub(crate) fn set_promoted(&mut self, server: &str) {
+        let Some(new) = self.at(server).filter(|new| self.last_primary != Some(*new)) else { return };
+        let writes = |e: &Entry| e.reach == Reach::Up && e.seen.as_ref().is_some_and(|s| !s.read_only);
+        if self.primary.and_then(|id| self.entry(id)).is_some_and(writes) {
+            return;
+        }
+        let from = self.primary.or(self.last_primary).and_then(|id| self.entry(id));
+        let from = from.map_or("none".to_owned(), |e| e.address.to_string());
+        let why = "hadal promoted it, and it does not take writes yet";
+        self.events.push(Event::new(EventKind::Primary, Some(server.to_owned()), &from, server, why));
+        self.primary = Some(new);
+        self.follow_another();
+        self.judge_roles();
     }
 
     fn standings(&self) -> Vec<Standing> {

@@ -24,5 +24,5 @@ mod underway;
 pub(crate) use error::StepError;
 pub(crate) use looking::{look, look_again};
 pub(crate) use mysql::clone;
-pub(crate) use runner::{Outcome, Runner, plan_of};
+pub(crate) use runner::{Outcome, Runner, may_have_promoted, plan_of, reaches_of};
 pub(crate) use together::while_leading;

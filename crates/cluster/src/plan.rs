@@ -34,6 +34,7 @@ mod value;
 mod warn;
 
 pub use candidate::Unfit;
+pub(crate) use candidate::most_advanced;
 pub use donor::donor;
 pub use failover::failover;
 pub use proof::{Acknowledgers, Proof};

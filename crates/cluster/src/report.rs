@@ -69,6 +69,8 @@ pub(crate) enum Directive {
     ReadOnly(Option<Arc<str>>),
     /// A look of the controller's own at the server at this address.
     Seen(String, Box<Observation>),
+    /// hadal has promoted it, although nobody sees it take writes.
+    Promoted(String),
     /// Every server is looked at now.
     Look,
     /// On which servers people work, and why.

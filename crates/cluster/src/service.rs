@@ -186,6 +186,7 @@ impl Observer {
             Directive::NextEpoch(number) => self.board.begin_epoch(number),
             Directive::Epoch(number) => self.board.at_least_epoch(number),
             Directive::Heals(heals) => self.board.set_heals(heals),
+            Directive::Promoted(server) => self.board.set_promoted(&server),
             Directive::Look => self.shared.wake_all(),
             Directive::ReadOnly(why) => self.board.set_read_only(why),
             Directive::Maintenance(reasons) => self.board.set_maintenance(&reasons),

@@ -53,6 +53,19 @@ pub struct Announcement {
     /// Replicas that were asked to stop receiving, before anything else was begun.
     #[serde(default)]
     pub prepared: Vec<String>,
+    /// Whose acknowledgement may count from now on; `None`: the leader does not know yet, and the last word stands.
+    #[serde(default)]
+    pub acknowledgers: Option<BTreeSet<String>>,
+    /// Whom hadal promoted last, where that server does not take writes yet, or no more.
+    #[serde(default)]
+    pub succession: Option<Succession>,
+}
+
+/// A server that was promoted in the place of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Succession {
+    pub old: Option<String>,
+    pub new: String,
 }
 
 /// What a node says of itself.
@@ -265,6 +278,12 @@ impl Attendance {
         // An error means that the attendant has ended, and with it our knowledge.
         let _ = tokio::time::timeout(patience, all).await.map(drop);
         deaf(&self.assembly())
+    }
+
+    /// Whether all others that are there have heard `version`. Who is not there has no session any more, and knows that.
+    pub fn has_been_heard(&self, version: u64) -> bool {
+        let assembly = self.assembly.borrow();
+        assembly.present.iter().all(|(node, remark)| *node == self.node || remark.heard >= version)
     }
 
     /// Strikes off a member that is gone for good.

@@ -1,7 +1,8 @@
 //! The record of who acknowledges: kept so that it always contains every server whose acknowledgement may have counted.
 //!
 //! A server enters it as soon as it is seen acknowledging. It leaves when it is gone from the primary and all that stay have
-//! everything that the primary had written at a moment after it went: whatever it alone acknowledged is then elsewhere, too.
+//! everything that the primary had written at a moment after it went: whatever it alone acknowledged is then elsewhere, too. So
+//! does the primary itself, where it was a replica before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -50,8 +51,7 @@ impl Acknowledging {
         };
         let leaves = |server: &&String| {
             let gone = self.gone.iter().find(|(gone, _)| gone == *server);
-            // The primary itself, where it was a replica before.
-            **server == primary.server || gone.is_some_and(|(_, position)| complete(position))
+            gone.is_some_and(|(_, position)| complete(position))
         };
         let stays: BTreeSet<String> = recorded.iter().filter(|server| !leaves(server)).cloned().collect();
         let servers: BTreeSet<String> = stays.union(&now).cloned().collect();

@@ -8,6 +8,7 @@ mod mending;
 mod obeying;
 mod read_only;
 mod rebuilding;
+mod succession;
 mod term;
 
 use std::collections::{BTreeMap, HashMap};
@@ -74,6 +75,7 @@ pub(crate) struct Controller {
     cloning: cloning::Cloning,
     scheduling: Scheduling,
     rebuilding: Rebuilding,
+    past: succession::Past,
     /// When waiting was last ended.
     unstuck: Option<Instant>,
     /// When a primary that had come back was last opened, or could not be.
@@ -120,6 +122,7 @@ impl Controller {
             cloning: cloning::Cloning::default(),
             scheduling: Scheduling::default(),
             rebuilding: Rebuilding::default(),
+            past: succession::Past::default(),
             unstuck: None,
             reopened: None,
             heals: None,
@@ -182,7 +185,12 @@ impl Controller {
         self.strike_off(&leadership).await?;
         self.follow_mode(&picture.situation.cluster).await?;
         self.read_flags(&picture.situation.cluster).await?;
+        let promoted = self.past.promoted.as_ref().map(|promoted| promoted.succession.clone());
+        if self.believe(promoted.as_ref(), picture).await? {
+            return Ok(());
+        }
         let situation = self.situation(picture);
+        self.settle(&situation, &leadership).await?;
         if let Err(error) = self.record_acknowledgers(&situation, picture, &leadership).await {
             if error.ends_our_part() {
                 return Err(error);

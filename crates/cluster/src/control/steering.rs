@@ -1,11 +1,11 @@
 //! The controller's way to the service: directives that are in the view when the call returns. A leader's are told to the other
 //! nodes as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coordination::Leadership;
+use coordination::{Leadership, Succession};
 use tokio::sync::{mpsc, oneshot};
 use topology::Writes;
 
@@ -89,6 +89,17 @@ impl Steering {
     /// Replicas that were asked to stop receiving.
     pub(crate) async fn prepared(&self, servers: &[String]) -> Result<(), StepError> {
         self.voice.prepared(servers).await
+    }
+
+    /// Tells the other nodes whose acknowledgement may count. Gives whether all have heard it.
+    pub(crate) async fn acknowledgers(&self, servers: &BTreeSet<String>) -> Result<bool, StepError> {
+        self.voice.acknowledgers(servers).await
+    }
+
+    /// A server leads although it does not take writes: here and, by a leader, on all other nodes.
+    pub(crate) async fn succeeded(&self, succession: &Succession) -> Result<(), StepError> {
+        self.direct(Directive::Promoted(succession.new.clone())).await?;
+        self.voice.succession(succession).await
     }
 
     /// Has all servers looked at now.

@@ -5,10 +5,11 @@
 //! needs no acknowledgement: there, until the node's session is over, at which time it has stopped writing by itself
 //! ([`crate::detect::seclusion`]).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use coordination::{Announcement, Attendance, Leadership, Traffic};
+use coordination::{Announcement, Attendance, Leadership, Succession, Traffic};
 use topology::Writes;
 
 use crate::execute::StepError;
@@ -29,6 +30,10 @@ struct Said {
     epoch: u64,
     traffic: Traffic,
     prepared: Vec<String>,
+    acknowledgers: Option<BTreeSet<String>>,
+    /// The first announcement with these acknowledgers.
+    acknowledgers_at: Option<u64>,
+    succession: Option<Succession>,
     /// What the store has of it.
     stored: Option<Traffic>,
     /// The store does not have it.
@@ -100,6 +105,38 @@ impl Voice {
         self.repeat_after(self.write().await)
     }
 
+    /// Tells the others whose acknowledgement may count. Gives whether all of them have heard it: who has not may take a server
+    /// that is left out for one that keeps a failover from being proved.
+    pub(crate) async fn acknowledgers(&self, servers: &BTreeSet<String>) -> Result<bool, StepError> {
+        let is_news = {
+            let mut said = self.said();
+            let is_news = said.leadership.is_some() && said.acknowledgers.as_ref() != Some(servers);
+            if is_news {
+                said.acknowledgers = Some(servers.clone());
+                (said.acknowledgers_at, said.stored) = (None, None);
+            }
+            is_news
+        };
+        if is_news {
+            self.repeat_after(self.write().await)?;
+        }
+        let at = self.said().acknowledgers_at;
+        Ok(at.is_some_and(|version| self.attendance.has_been_heard(version)))
+    }
+
+    /// Tells the others whom hadal has promoted although nobody has seen that server take writes.
+    pub(crate) async fn succession(&self, succession: &Succession) -> Result<(), StepError> {
+        {
+            let mut said = self.said();
+            if said.leadership.is_none() || said.succession.as_ref() == Some(succession) {
+                return Ok(());
+            }
+            said.succession = Some(succession.clone());
+            said.stored = None;
+        }
+        self.repeat_after(self.write().await)
+    }
+
     /// Says again what the store has not taken.
     pub(crate) async fn repeat(&self) -> Result<(), StepError> {
         let due = self.said().due;
@@ -127,11 +164,15 @@ impl Voice {
             }
             (said.due, said.stored) = (true, None);
             let (epoch, traffic, prepared) = (said.epoch, said.traffic.clone(), said.prepared.clone());
-            (Announcement { epoch, traffic, prepared }, leadership)
+            let (acknowledgers, succession) = (said.acknowledgers.clone(), said.succession.clone());
+            (Announcement { epoch, traffic, prepared, acknowledgers, succession }, leadership)
         };
         let version = self.attendance.announce(&announcement, &leadership).await?;
         let mut said = self.said();
         (said.due, said.stored) = (false, Some(announcement.traffic));
+        if said.acknowledgers == announcement.acknowledgers && said.acknowledgers.is_some() {
+            said.acknowledgers_at.get_or_insert(version);
+        }
         Ok(version)
     }
 

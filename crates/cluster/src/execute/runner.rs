@@ -6,20 +6,21 @@ use std::time::Duration;
 use coordination::{Action, Leadership, Schedule, Versioned};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use topology::Writes;
+use topology::{Position, Writes};
 
 use super::looking::{last_position, look, look_again};
 use super::together::{all, each, while_leading};
 use super::{StepError, demote, events, promote, replica};
 use crate::control::{Coordination, Steering};
 use crate::options::ObserveOptions;
-use crate::plan::{Kind, Plan, Situation, Step, failover};
+use crate::plan::{Kind, Member, Plan, Situation, Step, failover, most_advanced};
 
 /// How a plan ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// `stragglers` do not follow the new primary yet.
-    Done { took: Duration, held: Duration, stragglers: Vec<String> },
+    /// `reaches`: what the new primary had when it was promoted, where that was everything.
+    Done { took: Duration, held: Duration, stragglers: Vec<String>, reaches: Option<Position> },
     /// Everything is as it was before.
     Undone(StepError),
     /// It stands half-way, and whoever leads goes on with it.
@@ -41,6 +42,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) stragglers: Vec<String>,
     /// The epoch that this run has opened.
     pub(crate) epoch: Option<u64>,
+    /// What the new primary has when it is promoted, where that is everything that was acknowledged.
+    pub(crate) reaches: Option<Position>,
 }
 
 impl Runner<'_> {
@@ -62,6 +65,7 @@ impl Runner<'_> {
             return self.undo(StepError::Unexpected { server, why }).await;
         }
         let done = self.action.as_ref().map_or(0, |action| steps_made(&action.value));
+        self.reaches = self.action.as_ref().and_then(|action| reaches_of(&action.value));
         while let Some(step) = self.plan.steps.get(at).cloned() {
             let repeat = self.is_repeated(&step);
             if at >= done || repeat {
@@ -83,10 +87,10 @@ impl Runner<'_> {
                     if error.ends_our_part() {
                         return Outcome::Unfinished(error);
                     }
-                    if self.may_undo(at.max(done)) {
+                    if self.may_undo(at.max(done)) || self.is_not_promoted(&step, at.max(done)).await {
                         return self.undo(error).await;
                     }
-                    if failures > 20 {
+                    if failures > MOST_FAILURES {
                         return Outcome::Unfinished(error);
                     }
                     tracing::warn!(cluster = self.plan.cluster, step = step.name(), %error, "a step failed and is repeated");
@@ -106,7 +110,7 @@ impl Runner<'_> {
         let outcome =
             json!({"done": true, "ms": took.as_millis() as u64, "held_ms": held.as_millis() as u64});
         match self.finish(outcome).await {
-            Ok(()) => Outcome::Done { took, held, stragglers },
+            Ok(()) => Outcome::Done { took, held, stragglers, reaches: self.reaches },
             Err(error) => Outcome::Unfinished(error),
         }
     }
@@ -134,7 +138,10 @@ impl Runner<'_> {
 
     async fn note(&mut self, step: &Step) -> Result<(), StepError> {
         let Some(action) = self.action.take() else { return Ok(()) };
-        let detail = serde_json::to_value(step).unwrap_or(Value::Null);
+        let mut detail = serde_json::to_value(step).unwrap_or(Value::Null);
+        if let (Step::Drain { .. } | Step::CatchUp { .. }, Some(reaches)) = (step, &self.reaches) {
+            detail[REACHES] = Value::String(reaches.to_string());
+        }
         let (cluster, name) = (&self.plan.cluster, step.name());
         self.action =
             Some(self.coordination.journal.append(cluster, action, name, detail, self.leadership).await?);
@@ -172,8 +179,14 @@ impl Runner<'_> {
     /// Until a server is promoted, everything can be as it was. Of what somebody else began, the step after the last one that was
     /// noted may have been made, too.
     fn may_undo(&self, at: usize) -> bool {
-        let promoted = self.plan.steps.iter().position(|s| matches!(s, Step::Promote { .. }));
-        promoted.is_none_or(|promoted| at < promoted)
+        promotion(&self.plan).is_none_or(|promoted| at < promoted)
+    }
+
+    /// Its promotion failed, and it still replicates: nothing of it was made that matters.
+    async fn is_not_promoted(&self, step: &Step, at: usize) -> bool {
+        let Step::Promote { server } = step else { return false };
+        let replicates = while_leading(self.leadership, look(self.options, server)).await;
+        promotion(&self.plan) == Some(at) && replicates.is_ok_and(|seen| !seen.channels.is_empty())
     }
 
     async fn undo(mut self, error: StepError) -> Outcome {
@@ -189,6 +202,7 @@ impl Runner<'_> {
 
     async fn try_undo(&mut self, error: &StepError) -> Result<(), StepError> {
         self.note_undoing(error).await?;
+        let mut closed = None;
         for step in self.plan.steps.clone().iter().rev() {
             match step {
                 // Once restarted it may lack what it had; it is looked at before it is opened again.
@@ -197,6 +211,11 @@ impl Runner<'_> {
                         server,
                         "it was restarted, and is not made writable before it is known to have everything"
                     );
+                }
+                // Whoever leads looks after it, as after any primary that is lost.
+                Step::Demote { server } if self.situation.member(server).is_none_or(|m| !m.up) => {
+                    tracing::warn!(server, "it does not answer, and is made writable when it is back");
+                    closed = Some(server.clone());
                 }
                 Step::Demote { server } => {
                     demote::restore(self.options, server).await?;
@@ -221,7 +240,7 @@ impl Runner<'_> {
         };
         look_again(self.options, self.steering, &self.situation).await;
         self.steering.writes(writes).await?;
-        self.finish(json!({"done": false, "undone": error.to_string()})).await
+        self.finish(json!({"done": false, "undone": error.to_string(), "closed": closed})).await
     }
 
     async fn make(&mut self, step: &Step) -> Result<(), StepError> {
@@ -237,7 +256,9 @@ impl Runner<'_> {
             Step::CatchUp { server, with } => {
                 let position = last_position(self.options, with).await?;
                 let limit = self.options.control.switchover_timeout;
-                replica::catch_up(self.options, server, &position, limit).await
+                replica::catch_up(self.options, server, &position, limit).await?;
+                self.reaches = Some(position);
+                Ok(())
             }
             Step::Fence => self.fence().await,
             Step::StopReceiving { servers } => {
@@ -306,7 +327,10 @@ impl Runner<'_> {
             self.epoch = Some(next.value.number);
         }
         // Where commits wait for nobody, a node that is cut off may still write to the old primary: until its session is over.
-        let patience = (self.plan.kind == Kind::Failover && !self.options.control.lossless)
+        // And where they wait, a server that is lost with the old primary may acknowledge there, although it has left the record.
+        let lost = |m: &Member| !m.up && Some(&m.server) != self.plan.old.as_ref();
+        let unsafe_until_heard = !self.options.control.lossless || self.situation.members.iter().any(lost);
+        let patience = (self.plan.kind == Kind::Failover && unsafe_until_heard)
             .then_some(self.options.control.session_end);
         self.steering.next_epoch(self.epoch.unwrap_or_default(), patience).await
     }
@@ -372,8 +396,30 @@ impl Runner<'_> {
             self.plan = Plan { epoch: self.plan.epoch, ..plan };
             self.note_plan().await?;
         }
+        self.reaches = self.plan.proof.is_lossless().then(|| most_advanced(&self.situation));
         Ok(())
     }
+}
+
+/// After so many failed steps the servers are looked at anew.
+const MOST_FAILURES: u32 = 5;
+
+/// Where the journal keeps what a new primary has when it is promoted.
+const REACHES: &str = "reaches";
+
+/// See [`Runner::reaches`].
+pub(crate) fn reaches_of(action: &Action) -> Option<Position> {
+    let noted = |step: &coordination::Step| step.detail[REACHES].as_str()?.parse().ok();
+    action.steps.iter().rev().find_map(noted)
+}
+
+fn promotion(plan: &Plan) -> Option<usize> {
+    plan.steps.iter().position(|s| matches!(s, Step::Promote { .. }))
+}
+
+/// Whether the new primary was promoted, or may have been: the step after the last one that was noted may have been made, too.
+pub(crate) fn may_have_promoted(action: &Action, plan: &Plan) -> bool {
+    undoing(action).is_none() && promotion(plan).is_some_and(|promotion| steps_made(action) >= promotion)
 }
 
 /// As the journal calls a plan that replaces the one of the beginning.

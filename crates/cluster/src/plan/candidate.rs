@@ -125,7 +125,7 @@ pub(super) fn foreign(member: &Member, situation: &Situation) -> Option<Unfit> {
 
 /// The position that all reachable replicas together have, whatever state they are in. What somebody wrote to a replica
 /// itself does not count.
-pub(super) fn most_advanced(situation: &Situation) -> Position {
+pub(crate) fn most_advanced(situation: &Situation) -> Position {
     let mut most = Position::default();
     for member in situation.replicas() {
         most.advance_all(&replicated(member, situation));

@@ -89,6 +89,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Takes the writes from this server.
+    pub(crate) fn demotes(&self, server: &str) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Demote { server: old } if old == server))
+    }
+
     /// Servers that stop receiving on the way.
     pub(crate) fn stopped(&self) -> impl Iterator<Item = &String> {
         self.steps.iter().flat_map(|step| match step {

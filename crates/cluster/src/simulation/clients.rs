@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use coordination::Action;
 use topology::{Health, Writes};
 
 use super::END;
@@ -111,7 +112,7 @@ impl Clients {
         self.acknowledged.push(Acknowledged { write, node, at: now });
     }
 
-    pub(super) fn judge(&self, seed: u64, servers: &Shared, nodes: &[Node]) -> Outcome {
+    pub(super) fn judge(&self, seed: u64, servers: &Shared, nodes: &[Node], history: &[Action]) -> Outcome {
         let servers = lock(servers);
         let leaders = nodes.iter().filter(|n| n.coordination.election.leadership().is_some()).count();
         assert_eq!(leaders, 1, "seed {seed}: nodes lead after a long calm");
@@ -121,10 +122,12 @@ impl Clients {
             unknown: self.unknown,
             ..Outcome::default()
         };
-        for event in nodes.iter().flat_map(|node| node.handle.events()) {
-            outcome.failovers += usize::from(event.to == "done" && event.from == "failover");
-            outcome.switchovers += usize::from(event.to == "done" && event.from == "switchover");
+        for (action, end) in history.iter().filter_map(|action| Some((action, action.outcome.as_ref()?))) {
+            outcome.failovers += usize::from(end["done"] == true && action.kind == "failover");
+            outcome.switchovers += usize::from(end["done"] == true && action.kind == "switchover");
+            outcome.given_up += usize::from(end["promoted"] == true);
         }
+        outcome.bereft = usize::from(outcome.failovers > 0);
         match servers.writable()[..] {
             [primary] => self.judge_with(seed, &servers, primary, nodes),
             [] => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use coordination::simulated::{Dice, World};
 use tokio::time::sleep;
+use topology::Writes;
 
 use super::node::Node;
 use super::world::{NODES, SERVERS, Servers, Shared, lock};
@@ -17,15 +18,24 @@ pub(super) struct Trouble {
     nodes: BTreeMap<usize, Duration>,
     /// Of so many ticks, about one brings something.
     rarity: u64,
+    /// When the primary is struck for so long that it is replaced; in half of the worlds.
+    blow: Option<Duration>,
+    /// How often somebody is hit while a change of the primary is under way.
+    aimed: u32,
 }
 
 impl Trouble {
     pub(super) fn new(seed: u64) -> Self {
-        Self { servers: BTreeMap::new(), nodes: BTreeMap::new(), rarity: 60 + seed % 5 * 50 }
+        let blow = (seed % 2 == 0).then(|| Duration::from_millis(1200 + seed % 7 * 300));
+        let aimed = u32::from(seed % 4 < 2) + u32::from(seed % 3 == 0);
+        let rarity = if blow.is_some() { 200 } else { 60 } + seed % 5 * 50;
+        Self { servers: BTreeMap::new(), nodes: BTreeMap::new(), rarity, blow, aimed }
     }
 
     pub(super) fn make(&mut self, store: &Arc<World>, servers: &Shared, nodes: &mut [Node], dice: &mut Dice) {
         self.mend(store, servers, nodes, dice, store.now());
+        self.strike(store.now(), servers, dice);
+        self.interfere(store.now(), servers, nodes, dice);
         if !dice.one_in(self.rarity) || store.now() < Duration::from_secs(1) {
             return;
         }
@@ -63,6 +73,41 @@ impl Trouble {
                 self.nodes.insert(node, until);
             }
             _ => order(&nodes[node]),
+        }
+    }
+
+    /// The primary goes for longer than anybody's patience.
+    fn strike(&mut self, now: Duration, servers: &Shared, dice: &mut Dice) {
+        if self.blow.take_if(|at| *at <= now).is_some() {
+            self.hurt_primary(&mut lock(servers), dice, now + dice.clone().millis(3500, 7000));
+        }
+    }
+
+    /// Whoever changes the primary, and whom it promotes, are the worst to lose just then.
+    fn interfere(&mut self, now: Duration, servers: &Shared, nodes: &[Node], dice: &mut Dice) {
+        let is_under_way =
+            nodes.iter().any(|n| n.is_alive() && matches!(n.view().writes, Writes::Held { .. }));
+        if self.aimed == 0 || !is_under_way || !dice.one_in(12) {
+            return;
+        }
+        let until = now + dice.millis(100, 5000);
+        let leader = nodes.iter().find(|n| n.is_alive() && n.coordination.election.leadership().is_some());
+        let mut servers = lock(servers);
+        let promoted =
+            servers.machines.iter().find(|m| m.up && m.source.is_none() && m.waits && !m.stands_still(now));
+        let (promoted, leader) = (promoted.map(|m| m.number), leader.map(|node| node.number));
+        self.aimed -= 1;
+        match (dice.below(5), promoted, leader) {
+            (0 | 1, Some(server), _) => self.kill_server(&mut servers, server, until),
+            (2, Some(server), _) => servers.cut(&[server], until),
+            (0..=3, _, Some(node)) => {
+                nodes[node].kill();
+                self.nodes.insert(node, until);
+            }
+            (_, _, Some(node)) if !nodes[node].stands_still() => {
+                *nodes[node].stopped.borrow_mut() = Some(Box::pin(sleep(until.saturating_sub(now))));
+            }
+            _ => self.aimed += 1,
         }
     }
 

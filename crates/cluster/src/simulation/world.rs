@@ -25,6 +25,10 @@ pub(super) struct Outcome {
     pub(super) refused: usize,
     pub(super) unknown: usize,
     pub(super) failovers: usize,
+    /// Worlds with a failover.
+    pub(super) bereft: usize,
+    /// New primaries that were lost before they could be opened.
+    pub(super) given_up: usize,
     pub(super) switchovers: usize,
     /// Worlds that ended without a primary, because nobody could be proved to have everything.
     pub(super) halted: usize,
@@ -37,6 +41,8 @@ impl Outcome {
             refused: self.refused + other.refused,
             unknown: self.unknown + other.unknown,
             failovers: self.failovers + other.failovers,
+            bereft: self.bereft + other.bereft,
+            given_up: self.given_up + other.given_up,
             switchovers: self.switchovers + other.switchovers,
             halted: self.halted + other.halted,
         }
@@ -187,5 +193,6 @@ pub(super) async fn run(seed: u64) -> Outcome {
             trouble.end(&store, &servers, &mut nodes, &mut dice);
         }
     }
-    clients.judge(seed, &servers, &nodes)
+    let history = nodes[0].coordination.journal.history("main").await.unwrap();
+    clients.judge(seed, &servers, &nodes, &history)
 }

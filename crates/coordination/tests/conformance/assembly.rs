@@ -41,7 +41,13 @@ pub(crate) async fn nodes_hear_their_leader_and_are_missed(bench: Bench) {
     let (one, two, three) = (node(&bench, "one"), node(&bench, "two"), node(&bench, "three"));
     sees(&one, there(&["one", "three", "two"])).await;
     let candidate = Candidate::start(&bench, "one", bench.store.clone());
-    let open = Announcement { epoch: 7, traffic: Traffic::Open, prepared: Vec::new() };
+    let open = Announcement {
+        epoch: 7,
+        traffic: Traffic::Open,
+        prepared: Vec::new(),
+        acknowledgers: None,
+        succession: None,
+    };
     let version = loop {
         let term = candidate.leads().await;
         if let Ok(version) = one.attendance.announce(&open, &term).await {

@@ -4,6 +4,7 @@ use coordination::Leadership;
 use tokio::time::Instant;
 use topology::Writes;
 
+use super::succession::Past;
 use super::{ATTEMPT_PAUSE, Controller};
 use crate::events::EventKind;
 use crate::execute::{Outcome, Runner, StepError};
@@ -77,6 +78,7 @@ impl Controller {
             action: None,
             stragglers: Vec::new(),
             epoch: None,
+            reaches: None,
         };
         let outcome = runner.run().await;
         self.after(&plan, &outcome).await;
@@ -85,8 +87,10 @@ impl Controller {
 
     pub(super) async fn after(&mut self, plan: &Plan, outcome: &Outcome) {
         let (to, why) = match outcome {
-            Outcome::Done { took, held, stragglers } => {
+            Outcome::Done { took, held, stragglers, reaches } => {
                 self.remember_deposed(plan);
+                self.past.promoted = Some(Past::of(plan, reaches.clone()));
+                self.past.closed = None;
                 self.preparation.forget();
                 stragglers.iter().for_each(|server| self.healing.left_out(server));
                 plan.left_out.iter().for_each(|left| self.healing.left_out(&left.server));

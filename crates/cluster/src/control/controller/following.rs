@@ -1,5 +1,6 @@
 //! What a node does that does not lead: it follows what the leader says, and says what it sees itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use coordination::{Announcement, Assembly, Leadership, Standing, Versioned};
@@ -20,7 +21,12 @@ use crate::execute::{StepError, look_again};
 pub(super) struct Followed {
     epoch: u64,
     writes: Option<Writes>,
-    secluded: bool,
+    /// Why this node refuses writes: it may be shut in with a primary that was replaced.
+    secluded: Option<String>,
+    /// Who acknowledges, as far as this node knows.
+    acknowledgers: Option<BTreeSet<String>>,
+    /// The announcement that said so.
+    acknowledgers_at: u64,
     /// This node has led since.
     pub(super) led: bool,
     /// Looked at the servers at once because another node had lost the primary.
@@ -33,25 +39,33 @@ const LOST_FAILURES: u32 = 2;
 /// A member that is not there for this long is no member any more, if a majority is there to see that.
 const STRIKE_OFF: Duration = Duration::from_secs(600);
 
-const SECLUDED: &str = "this node of hadal reaches neither its coordination store nor the replicas of the primary: another \
-                        server may have been promoted";
+/// Who does not see that these receive from the primary refuses writes.
+fn secluded_by(unseen: &[String]) -> String {
+    format!(
+        "this node of hadal does not reach its coordination store, and does not see that {} receive from the primary: another \
+         server may have been promoted",
+        unseen.join(" and ")
+    )
+}
 
 impl Controller {
     /// One look, as long as somebody else leads or nobody knows who does.
     pub(super) async fn follow(&mut self, picture: &Picture) -> Result<(), StepError> {
         let assembly = self.assembly.borrow_and_update().clone();
         self.look_too(picture, &assembly).await?;
-        let secluded = self.is_secluded(picture, &assembly).await;
         let told = assembly.announcement.as_ref();
         if let Some(told) = told {
+            self.hear_acknowledgers(told);
             self.follow_epoch(told).await?;
+            self.believe(told.value.succession.as_ref(), picture).await?;
         }
+        let secluded = self.is_secluded(picture, &assembly).await;
         let told_writes = told.map_or(Writes::Open, |told| voice::writes(&told.value.traffic));
         let wanted = match secluded {
-            true => Writes::Refused { why: SECLUDED.into() },
+            Some(why) => Writes::Refused { why: why.into() },
             // Who hears nothing any more does not hold for ever.
-            false if !self.hears() => Writes::Open,
-            false => told_writes,
+            None if !self.hears() => Writes::Open,
+            None => told_writes,
         };
         if self.followed.writes.as_ref() != Some(&wanted) {
             if wanted == Writes::Open && self.followed.writes.is_some() {
@@ -75,6 +89,9 @@ impl Controller {
         }
         self.followed.writes = None;
         (self.refused, self.verdict) = (None, None);
+        if let Some(recorded) = &self.acknowledgers {
+            self.followed.acknowledgers.get_or_insert_default().extend(recorded.value.servers.clone());
+        }
         self.followed.epoch = self.steering.told_epoch();
     }
 
@@ -102,17 +119,45 @@ impl Controller {
         assembly.is_only(attendance.node()) || attendance.is_in_touch()
     }
 
-    async fn is_secluded(&mut self, picture: &Picture, assembly: &Assembly) -> bool {
+    fn hear_acknowledgers(&mut self, told: &Versioned<Announcement>) {
+        if told.version.0 != self.followed.acknowledgers_at
+            && let Some(acknowledgers) = &told.value.acknowledgers
+        {
+            self.followed.acknowledgers = Some(acknowledgers.clone());
+            self.followed.acknowledgers_at = told.version.0;
+        }
+    }
+
+    /// Why this node must not write, if so.
+    async fn is_secluded(&mut self, picture: &Picture, assembly: &Assembly) -> Option<String> {
+        let receiving: BTreeSet<String> = picture
+            .replicas
+            .iter()
+            .filter(|(_, r)| r.up && r.connected)
+            .map(|(name, _)| name.clone())
+            .collect();
+        let in_touch = self.is_in_touch(assembly);
+        if !in_touch && let Some(acknowledgers) = &mut self.followed.acknowledgers {
+            // Whoever joins the primary acknowledges, and this node does not hear of it.
+            acknowledgers.extend(receiving.iter().cloned());
+        }
+        let primary = &picture.situation.primary;
+        let others = |known: &BTreeSet<String>| {
+            known.iter().filter(|s| Some(*s) != primary.as_ref()).cloned().collect()
+        };
         let sight = Sight {
-            replicas: picture.replicas.len(),
-            receiving: picture.replicas.iter().filter(|(_, r)| r.up && r.connected).count(),
+            replicas: picture.replicas.iter().map(|(name, _)| name.clone()).collect(),
+            receiving,
+            acknowledgers: self.followed.acknowledgers.as_ref().map(others),
             lossless: self.options.control.lossless,
         };
-        let secluded = !self.is_in_touch(assembly) && !seclusion::may_write(sight);
-        if std::mem::replace(&mut self.followed.secluded, secluded) != secluded {
-            let (from, to) = if secluded { ("in touch", "secluded") } else { ("secluded", "in touch") };
-            let why = if secluded { SECLUDED } else { "" };
-            self.steering.note(EventKind::Leadership, None, from, to, why).await;
+        let unseen = if in_touch { Ok(()) } else { seclusion::may_write(&sight) };
+        let secluded = unseen.err().map(|unseen| secluded_by(&unseen));
+        let before = std::mem::replace(&mut self.followed.secluded, secluded.clone());
+        if before != secluded {
+            let word = |secluded: &Option<String>| if secluded.is_some() { "secluded" } else { "in touch" };
+            let why = secluded.as_deref().unwrap_or_default();
+            self.steering.note(EventKind::Leadership, None, word(&before), word(&secluded), why).await;
         }
         secluded
     }

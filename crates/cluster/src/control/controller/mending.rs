@@ -14,8 +14,10 @@ use crate::execute::{StepError, events, fence, promote, replica};
 use crate::plan::{self, Member, Situation};
 
 /// Who may have acknowledged what a primary that was started again has not kept: such a server drops the end of its binary log.
-fn doubt(situation: &Situation) -> Option<String> {
+/// A primary that `is_whole` has all that it had acknowledged as a replica.
+fn doubt(situation: &Situation, is_whole: bool) -> Option<String> {
     let enrolled = situation.acknowledgers.iter().flat_map(|a| &a.servers);
+    let enrolled = enrolled.filter(|server| !is_whole || Some(*server) != situation.primary.as_ref());
     let why = |server: &String| match situation.member(server) {
         Some(member) if member.up && member.is_forgetful() => {
             Some(format!("{server} was restarted, too, and what it had received and not applied may be gone"))
@@ -47,10 +49,11 @@ impl Controller {
         Ok(())
     }
 
-    /// Whether the primary was started again before anybody took its place: servers start read-only.
+    /// Whether the primary was started again before anybody took its place: servers start read-only. Or hadal itself could not
+    /// open it when it was to.
     pub(super) fn has_come_back_closed(&self, situation: &Situation) -> bool {
-        let closed =
-            |p: &Member| p.up && p.read_only && p.restarted && p.replication.is_none() && !p.maintenance;
+        let left = |p: &Member| p.restarted || self.past.closed.as_ref() == Some(&p.server);
+        let closed = |p: &Member| p.up && p.read_only && left(p) && p.replication.is_none() && !p.maintenance;
         let due = self.reopened.is_none_or(|at| at.elapsed() > REOPEN_PAUSE);
         let deposed = |p: &Member| self.healing.is_deposed(&p.server);
         due && situation.primary().is_some_and(|p| closed(p) && !deposed(p))
@@ -80,7 +83,7 @@ impl Controller {
                 }
             };
         }
-        if let Some(doubt) = lossless.then(|| doubt(situation)).flatten() {
+        if let Some(doubt) = lossless.then(|| doubt(situation, self.past.is_whole(situation))).flatten() {
             let text = format!(
                 "the primary {} came back; whether it has everything is not certain: {doubt} \
                  (`hadal failover {} --allow-loss --force`, or SET GLOBAL read_only=0 there)",
@@ -184,7 +187,7 @@ mod tests {
         let doubts = |b: Member, c: Member| {
             let servers = ["b:1".to_owned(), "c:1".to_owned()].into();
             let acknowledgers = Some(Acknowledgers { servers, wait_for: 1 });
-            doubt(&Situation { members: vec![b, c], acknowledgers, ..Situation::default() })
+            doubt(&Situation { members: vec![b, c], acknowledgers, ..Situation::default() }, false)
                 .unwrap_or_default()
         };
         let well = || member("b:1", true, false, "0-1-9");
@@ -193,6 +196,6 @@ mod tests {
         assert!(doubts(well(), member("c:1", true, true, "0-1-9")).starts_with("c:1 was restarted"));
         // Nobody knows what its relay log holds before one of its threads was started.
         assert!(doubts(well(), member("c:1", true, false, "")).starts_with("c:1 was restarted"));
-        assert_eq!(doubt(&Situation::default()), None);
+        assert_eq!(doubt(&Situation::default(), false), None);
     }
 }

@@ -1,15 +1,16 @@
 //! What a term of office begins with, and what only the store knows.
 
-use coordination::Leadership;
+use coordination::{Acknowledgers, Leadership};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 use topology::Writes;
 
+use super::succession::Past;
 use super::{Controller, FLAGS_EVERY};
 use crate::board::Picture;
 use crate::control::acknowledging;
 use crate::events::EventKind;
-use crate::execute::{Outcome, Runner, StepError, plan_of};
+use crate::execute::{Outcome, Runner, StepError, may_have_promoted, plan_of};
 use crate::plan::{self, Plan, Situation};
 
 impl Controller {
@@ -38,11 +39,15 @@ impl Controller {
             let records = self.coordination.rebuilds.list(cluster).await?;
             self.rebuilding.begin_term(leadership.token(), records);
         }
+        self.past = Past::default();
         for action in self.coordination.journal.history(cluster).await? {
-            let done = action.outcome.as_ref().is_some_and(|outcome| outcome["done"] == true);
-            if let (true, Ok(plan)) = (done, plan_of(&action)) {
+            if let Some(plan) = self.past.read(&action) {
                 self.remember_deposed(&plan);
             }
+        }
+        if self.past.closed.is_some() {
+            // Whom they would receive from may be the primary of before.
+            self.preparation.forget();
         }
         if let Some(action) = self.coordination.journal.unfinished(cluster).await? {
             if !picture.complete {
@@ -53,6 +58,12 @@ impl Controller {
                 self.coordination.journal.finish(cluster, action, outcome, leadership).await?;
                 return Ok(());
             };
+            let situation = self.situation(picture);
+            let is_lost = |server: &str| situation.member(server).is_none_or(|m| !m.up);
+            if may_have_promoted(&action.value, &plan) && is_lost(&plan.new) {
+                return self.let_go(&plan, action, leadership).await;
+            }
+            let closes = plan.old.clone().filter(|old| plan.demotes(old) && is_lost(old));
             let steps = action.value.steps.len();
             let text = format!("a {} was left after {steps} steps; going on with it", plan.kind.as_str());
             self.steering
@@ -63,18 +74,20 @@ impl Controller {
                 coordination: &self.coordination,
                 leadership,
                 steering: &self.steering,
-                situation: self.situation(picture),
+                situation,
                 allow_loss: !plan.proof.is_lossless(),
                 plan: plan.clone(),
                 action: Some(action),
                 stragglers: Vec::new(),
                 epoch: None,
+                reaches: None,
             };
             let outcome = runner.run().await;
             self.after(&plan, &outcome).await;
             if let Outcome::Undone(error) = &outcome {
                 // Where the primary lives, its return opens the line again.
                 (self.refused, self.verdict) = (Some(error.to_string()), None);
+                self.past.closed = closes;
             }
             if matches!(outcome, Outcome::Unfinished(_)) {
                 return Ok(());
@@ -120,10 +133,11 @@ impl Controller {
         if let Some(recorded) = &self.acknowledgers {
             acknowledging::recall(&mut situation, &picture.starts, &recorded.value);
         }
-        situation.acknowledgers = self.acknowledgers.as_ref().map(|recorded| plan::Acknowledgers {
+        let recorded = self.acknowledgers.as_ref().map(|recorded| plan::Acknowledgers {
             servers: recorded.value.servers.clone(),
             wait_for: recorded.value.wait_for,
         });
+        situation.acknowledgers = recorded.map(|recorded| self.past.acknowledgers(&situation, recorded));
         situation
     }
 
@@ -134,13 +148,35 @@ impl Controller {
         leadership: &Leadership,
     ) -> Result<(), StepError> {
         let present = self.acknowledgers.as_ref().map(|recorded| &recorded.value);
-        let Some(next) = self.acknowledging.next(situation, &picture.starts, present) else {
+        let next = self.acknowledging.next(situation, &picture.starts, present);
+        let Some(servers) = next.as_ref().or(present).map(|set| &set.servers) else { return Ok(()) };
+        // Before a server is left out: a node that has not heard of it may believe that the server keeps a failover from coming.
+        let heard = self.steering.acknowledgers(servers).await?;
+        let Some(next) = next else { return Ok(()) };
+        let next = if heard { next } else { with_all_of(next, present, situation.primary.as_ref()) };
+        if Some(&next) == present {
             return Ok(());
-        };
+        }
         let sets = &self.coordination.acknowledgers;
         let recorded =
             sets.replace(&situation.cluster, self.acknowledgers.as_ref(), next, leadership).await?;
         self.acknowledgers = Some(recorded);
         Ok(())
     }
+}
+
+/// The same record with those of `present` that it leaves out. The primary does not acknowledge its own commits.
+fn with_all_of(
+    mut next: Acknowledgers,
+    present: Option<&Acknowledgers>,
+    primary: Option<&String>,
+) -> Acknowledgers {
+    let Some(present) = present else { return next };
+    for server in present.servers.iter().filter(|server| Some(*server) != primary) {
+        next.servers.insert(server.clone());
+        if let (Some(at), false) = (present.started.get(server), next.started.contains_key(server)) {
+            next.started.insert(server.clone(), *at);
+        }
+    }
+    next
 }
