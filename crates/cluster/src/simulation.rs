@@ -49,7 +49,6 @@ fn simulate_all(seeds: impl Iterator<Item = u64>) -> (Outcome, Vec<u64>) {
 }
 
 #[test]
-#[ignore = "SEED=56 fails: a new primary that is restarted between its opening and the end of the plan stays closed"]
 fn no_world_loses_what_was_acknowledged() {
     // One world or several of them, to look at. The same seed is the same world every time.
     if let Ok(seeds) = std::env::var("SEED") {
@@ -70,8 +69,9 @@ fn no_world_loses_what_was_acknowledged() {
     println!("{all:?}");
     assert!(failed.is_empty(), "seeds {failed:?}; SEED=N shows one of them");
     // Worlds in which nothing happens prove nothing.
-    assert!(all.failovers > SEEDS as usize / 15, "too few failovers: {all:?}");
-    assert!(all.switchovers > SEEDS as usize / 40, "too few switchovers: {all:?}");
+    assert!(all.bereft > SEEDS as usize / 3, "too few worlds with a failover: {all:?}");
+    assert!(all.given_up > 3, "too few new primaries were lost half-way: {all:?}");
+    assert!(all.switchovers > SEEDS as usize / 15, "too few switchovers: {all:?}");
     assert!(all.acknowledged > SEEDS as usize * 500, "clients hardly wrote: {all:?}");
     assert!(all.halted * 10 < SEEDS as usize, "too many worlds came to a halt: {all:?}");
 }

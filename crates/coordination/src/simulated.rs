@@ -73,6 +73,8 @@ pub struct World {
     start: Instant,
     /// After that, nothing goes wrong any more.
     calm_after: Duration,
+    /// It is late, or loses something, so many times more seldom.
+    steadiness: u64,
     state: Mutex<State>,
     dice: Mutex<Dice>,
     /// Wakes in the order of waiting; tokio's watch channel would roll dice of its own.
@@ -81,9 +83,15 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, calm_after: Duration) -> Arc<Self> {
+        Self::steady(seed, calm_after, 1)
+    }
+
+    /// One that answers better by this factor than the worst that there are.
+    pub fn steady(seed: u64, calm_after: Duration, steadiness: u64) -> Arc<Self> {
         Arc::new(Self {
             start: Instant::now(),
             calm_after,
+            steadiness,
             state: Mutex::default(),
             dice: Mutex::new(Dice(seed)),
             changed: Notify::new(),
@@ -104,11 +112,17 @@ impl World {
 
     pub fn delay(&self) -> Duration {
         let is_calm = self.is_calm();
-        self.roll(|dice| if !is_calm && dice.one_in(12) { dice.millis(50, 1500) } else { dice.millis(1, 8) })
+        self.roll(|dice| {
+            if !is_calm && dice.one_in(12 * self.steadiness) {
+                dice.millis(50, 1500)
+            } else {
+                dice.millis(1, 8)
+            }
+        })
     }
 
     pub fn is_lost(&self) -> bool {
-        !self.is_calm() && self.roll(|dice| dice.one_in(40))
+        !self.is_calm() && self.roll(|dice| dice.one_in(40 * self.steadiness))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -88,6 +88,7 @@ impl Controller {
             return;
         }
         self.followed.writes = None;
+        self.followed.secluded = None;
         (self.refused, self.verdict) = (None, None);
         if let Some(recorded) = &self.acknowledgers {
             self.followed.acknowledgers.get_or_insert_default().extend(recorded.value.servers.clone());
@@ -119,8 +120,11 @@ impl Controller {
         assembly.is_only(attendance.node()) || attendance.is_in_touch()
     }
 
+    /// Only while the leader counts on being heard: else the word may be about another primary than the one this node knows.
     fn hear_acknowledgers(&mut self, told: &Versioned<Announcement>) {
-        if told.version.0 != self.followed.acknowledgers_at
+        let in_touch = self.coordination.attendance.is_in_touch();
+        if in_touch
+            && told.version.0 != self.followed.acknowledgers_at
             && let Some(acknowledgers) = &told.value.acknowledgers
         {
             self.followed.acknowledgers = Some(acknowledgers.clone());
@@ -151,9 +155,17 @@ impl Controller {
             acknowledgers: self.followed.acknowledgers.as_ref().map(others),
             lossless: self.options.control.lossless,
         };
-        let unseen = if in_touch { Ok(()) } else { seclusion::may_write(&sight) };
+        // Once secluded, it has to see that its primary is the one that the record is about.
+        let unseen = match in_touch && self.followed.secluded.is_none() {
+            true => Ok(()),
+            false => seclusion::may_write(&sight),
+        };
         let secluded = unseen.err().map(|unseen| secluded_by(&unseen));
         let before = std::mem::replace(&mut self.followed.secluded, secluded.clone());
+        if before.is_none() && secluded.is_some() {
+            // A statement that waits for an acknowledgement may get one that counts no more: nobody is told of it.
+            let _ = self.steering.set_next_epoch(self.followed.epoch).await;
+        }
         if before != secluded {
             let word = |secluded: &Option<String>| if secluded.is_some() { "secluded" } else { "in touch" };
             let why = secluded.as_deref().unwrap_or_default();

@@ -93,7 +93,8 @@ impl Controller {
                 return Ok(());
             }
         } else {
-            // Whatever all nodes were told before: nothing is under way.
+            // Whatever all nodes were told before: nothing is under way. What speaks against writes is told again.
+            self.refused = None;
             self.steering.writes(Writes::Open).await?;
         }
         self.term = Some(leadership.token());
