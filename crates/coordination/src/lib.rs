@@ -46,9 +46,7 @@ pub mod store;
 mod zookeeper;
 
 pub use acknowledgers::{AcknowledgerSets, Acknowledgers};
-pub use assembly::{
-    Announcement, Assembly, Attendance, Attendant, Attendee, Remark, Succession, Traffic,
-};
+pub use assembly::{Announcement, Assembly, Attendance, Attendant, Attendee, Remark, Succession, Traffic};
 pub use clock::{BootClock, LeaseClock, SharedClock};
 pub use cluster_documents::{ClusterDocument, ClusterDocuments};
 pub use document::{CoordinationError, Versioned};
