@@ -33,11 +33,11 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn new(seed: u64) -> Self {
-        let blow = (seed % 2 == 0).then(|| Duration::from_millis(1200 + seed % 7 * 300));
-        let aimed = u32::from(seed % 4 < 2) + u32::from(seed % 3 == 0);
+        let blow = (seed.is_multiple_of(2)).then(|| Duration::from_millis(1200 + seed % 7 * 300));
+        let aimed = u32::from(seed % 4 < 2) + u32::from(seed.is_multiple_of(3));
         let rarity = if blow.is_some() { 200 } else { 60 } + seed % 5 * 50;
         let captive = (seed >= CAPTIVES && seed % 5 == 4)
-            .then(|| (Duration::from_millis(1000), usize::from(seed % 2 == 0) + 1));
+            .then(|| (Duration::from_millis(1000), usize::from(seed.is_multiple_of(2)) + 1));
         let blow = blow.filter(|_| captive.is_none());
         Self { servers: BTreeMap::new(), nodes: BTreeMap::new(), rarity, blow, captive, aimed }
     }

@@ -177,7 +177,7 @@ impl Servers {
 pub(super) async fn run(seed: u64) -> Outcome {
     let mut dice = Dice(seed);
     // Most stores are good: else hardly any change of the primary would come to an end.
-    let store = World::steady(!seed, CALM, if seed % 3 == 0 { 1 } else { 15 });
+    let store = World::steady(!seed, CALM, if seed.is_multiple_of(3) { 1 } else { 15 });
     let servers: Shared = Arc::new(Mutex::new(Servers::new(Dice(seed ^ 0x5151))));
     let mut nodes: Vec<_> =
         (0..NODES).map(|number| Node::start(number, &store, &servers, &mut dice)).collect();
