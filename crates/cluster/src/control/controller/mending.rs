@@ -17,7 +17,9 @@ use crate::plan::{self, Member, Situation};
 /// A primary that `is_whole` has all that it had acknowledged as a replica.
 fn doubt(situation: &Situation, is_whole: bool) -> Option<String> {
     if situation.fell_back {
-        return Some("it went on without acknowledgements, and may have dropped what nobody else has".to_owned());
+        return Some(
+            "it went on without acknowledgements, and may have dropped what nobody else has".to_owned(),
+        );
     }
     let enrolled = situation.acknowledgers.iter().flat_map(|a| &a.servers);
     let enrolled = enrolled.filter(|server| !is_whole || Some(*server) != situation.primary.as_ref());
@@ -197,7 +199,9 @@ mod tests {
         assert_eq!(doubts(well(), member("c:1", true, false, "0-1-9")), "");
         assert_eq!(doubts(well(), member("c:1", false, false, "0-1-9")), "c:1 is not back");
         let alone = Situation { fell_back: true, ..Situation::default() };
-        assert!(doubt(&alone, true).is_some_and(|why| why.starts_with("it went on without acknowledgements")));
+        assert!(
+            doubt(&alone, true).is_some_and(|why| why.starts_with("it went on without acknowledgements"))
+        );
         assert!(doubts(well(), member("c:1", true, true, "0-1-9")).starts_with("c:1 was restarted"));
         // Nobody knows what its relay log holds before one of its threads was started.
         assert!(doubts(well(), member("c:1", true, false, "")).starts_with("c:1 was restarted"));
