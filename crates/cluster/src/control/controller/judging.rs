@@ -39,9 +39,11 @@ impl Controller {
             if before.is_some() || word != "alive" {
                 self.steering.note(EventKind::Verdict, server, before.unwrap_or("unknown"), word, why).await;
             }
-            if word == "alive" && self.refused.take().is_some() {
-                self.steering.writes(Writes::Open).await?;
-            }
+        }
+        // What spoke against writes is over where the primary takes them, be it that somebody has opened it by hand.
+        let takes_writes = picture.situation.primary().is_some_and(|p| p.up && !p.read_only);
+        if word == "alive" && takes_writes && self.refused.take().is_some() {
+            self.steering.writes(Writes::Open).await?;
         }
         Ok(match verdict {
             Verdict::Dead(why) | Verdict::Stalled(why) => Some(why),
