@@ -147,7 +147,6 @@ impl Board {
             purged: seen.purged.clone(),
             unprepared: seen.unprepared.clone().or_else(|| waits.then(no_plugin)),
             wait_for: seen.durability.wait_for,
-            acknowledged_by: seen.durability.acknowledgers,
             replication,
             promotion,
             zone,

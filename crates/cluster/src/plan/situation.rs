@@ -108,9 +108,6 @@ pub struct Member {
     /// How many acknowledgements its commits wait for, where they wait; always 1 on MariaDB.
     #[serde(default = "one")]
     pub wait_for: u32,
-    /// How many acknowledge its commits, as it says itself.
-    #[serde(default)]
-    pub acknowledged_by: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<Replication>,
     #[serde(default)]
@@ -145,7 +142,6 @@ impl Member {
             purged: Position::default(),
             unprepared: None,
             wait_for: 1,
-            acknowledged_by: 0,
             replication: None,
             promotion: Promotion::default(),
             zone: None,

@@ -41,6 +41,19 @@ pub(crate) fn options(servers: &Servers) -> ObserveOptions {
     options
 }
 
+/// Waits until the store knows of so many who acknowledge. The primary may count them before that.
+async fn until_recorded(recorded: &AcknowledgerSets, count: usize) {
+    let began = Instant::now();
+    loop {
+        let known = recorded.current("main").await.unwrap();
+        if known.as_ref().is_some_and(|set| set.value.servers.len() >= count) {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{known:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 impl Controlled {
     /// Controls the servers and waits until they are what they were set up as.
     pub(crate) async fn ready(servers: &Servers) -> Self {
@@ -68,6 +81,7 @@ impl Controlled {
         let (attendance, attendant) = Attendance::new(store.clone(), &keys, attendee).unwrap();
         tasks.spawn(attendant.run(stopping()));
         options.control.keep_in = Some(folder.path().join("extra"));
+        let recorded = AcknowledgerSets::new(store.clone(), keys.clone());
         let (service, handle) = ClusterService::new("main", options);
         let service = service.controlled(Coordination {
             election,
@@ -84,6 +98,7 @@ impl Controlled {
         let controlled = Self { handle, tasks, stop, _folder: folder };
         controlled.until_led_by(servers, 0).await;
         controlled.until_acknowledged(servers.list.len() - 1).await;
+        until_recorded(&recorded, servers.list.len() - 1).await;
         controlled
     }
 
