@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use topology::{ClusterView, Role, ServerId, Writes};
 
+use crate::server::Server;
 use crate::server::{ADMIN_PASSWORD, REPLICATION_PASSWORD};
 use crate::servers::Servers;
 
@@ -24,6 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) struct Controlled {
     pub(crate) handle: ClusterHandle,
+    recorded: AcknowledgerSets,
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
     _folder: TempDir,
@@ -39,19 +41,6 @@ pub(crate) fn options(servers: &Servers) -> ObserveOptions {
     options.control.replication_password = REPLICATION_PASSWORD.to_owned();
     options.control.pause_between_failovers = Duration::ZERO;
     options
-}
-
-/// Waits until the store knows of so many who acknowledge. The primary may count them before that.
-async fn until_recorded(recorded: &AcknowledgerSets, count: usize) {
-    let began = Instant::now();
-    loop {
-        let known = recorded.current("main").await.unwrap();
-        if known.as_ref().is_some_and(|set| set.value.servers.len() >= count) {
-            return;
-        }
-        assert!(began.elapsed() < PATIENCE, "{known:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 impl Controlled {
@@ -95,10 +84,9 @@ impl Controlled {
             rebuilds: Rebuilds::new(store, keys),
         });
         tasks.spawn(service.run(stopping()));
-        let controlled = Self { handle, tasks, stop, _folder: folder };
+        let controlled = Self { handle, recorded, tasks, stop, _folder: folder };
         controlled.until_led_by(servers, 0).await;
         controlled.until_acknowledged(servers.list.len() - 1).await;
-        until_recorded(&recorded, servers.list.len() - 1).await;
         controlled
     }
 
@@ -154,6 +142,24 @@ impl Controlled {
         while !self.handle.status().iter().any(|s| s.role == "primary" && s.acknowledgers == count) {
             assert!(began.elapsed() < PATIENCE, "{:#?}", self.handle.status());
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Has the primary stand still while the record names these: as long as it does, nobody leaves the record.
+    pub(crate) async fn freeze_primary_with(&self, primary: &Server, acknowledgers: [&Server; 2]) {
+        let began = Instant::now();
+        loop {
+            primary.signal("-STOP");
+            let recorded = self.recorded.current("main").await.unwrap();
+            let names = |server: &&Server| {
+                recorded.as_ref().is_some_and(|set| set.value.servers.contains(&server.address.to_string()))
+            };
+            if acknowledgers.iter().all(names) {
+                return;
+            }
+            primary.signal("-CONT");
+            assert!(began.elapsed() < PATIENCE, "{recorded:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -90,8 +90,7 @@ async fn a_primary_that_returns_before_anybody_took_its_place_is_opened_again() 
     let mut servers = Servers::start(3).await;
     let controlled = Controlled::ready(&servers).await;
     // One of those who acknowledged is away: whether the other has everything is not known.
-    // The primary answers nobody any more before the other one goes: it could be seen without it, and that it has left in time.
-    servers.list[0].signal("-STOP");
+    controlled.freeze_primary_with(&servers.list[0], [&servers.list[1], &servers.list[2]]).await;
     servers.list[2].kill();
     servers.list[0].kill();
     let refused = controlled.until_action("failover", "refused").await;
