@@ -1,5 +1,6 @@
 //! Ids of sessions: numbers that no server gives, and that tell the node.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Far above any id that a server gives to its own connections, so that `KILL n` cannot mean two things.
@@ -21,8 +22,9 @@ pub(super) struct Ids {
 
 impl Ids {
     pub(super) fn of_node(name: &str) -> Self {
-        let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-        Self { node: hash >> (32 - NODE_BITS), next: AtomicU32::new(0) }
+        let mut hash = DefaultHasher::new();
+        hash.write(name.as_bytes());
+        Self { node: (hash.finish() >> (64 - NODE_BITS)) as u32, next: AtomicU32::new(0) }
     }
 
     /// The next one; after the last the first comes again.
